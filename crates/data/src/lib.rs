@@ -1,0 +1,1 @@
+//! Image and vector sources, and the prepared dataset that training and analysis read.

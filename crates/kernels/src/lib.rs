@@ -1,0 +1,1 @@
+//! Differentiable CPU operations for candle with explicit gradients and thread-independent bits.

@@ -1,0 +1,1 @@
+//! Networks as candle modules, their seeded initialisation, optimisers and schedules.

@@ -1,0 +1,384 @@
+//! The resolved configuration of one run of one stage: complete, with nothing left to a default in code.
+//!
+//! `randlab-plan` writes one such file per run, the stage binaries read it, and its digest is part of the run's
+//! fingerprint. Unknown keys are errors everywhere.
+
+use std::collections::BTreeMap;
+
+use randlab_core::{LabelScheme, RunId, Seed, Split};
+use serde::{Deserialize, Serialize};
+
+/// Who a run is. The same words stand in every table that describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunInfo {
+    /// Unique within a scale and a stage.
+    pub id: RunId,
+    /// Experiment file the run comes from.
+    pub experiment: String,
+    /// Part of the experiment: one data set, net and pre-training recipe.
+    pub panel: String,
+    /// Variant within the panel; empty for prepare and pretrain.
+    pub arm: String,
+    /// `smoke`, `laptop` or `paper`.
+    pub scale: String,
+    /// Root seed from which everything random in the run derives; paired runs share it.
+    pub seed: Seed,
+}
+
+/// Resolved configuration of `randlab-prepare`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrepareConfig {
+    /// Who the run is.
+    pub run: RunInfo,
+    /// Images per split.
+    pub split: SplitSizes,
+    /// Where the images come from.
+    pub source: Source,
+}
+
+/// Number of images in each split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitSizes {
+    /// For the first training phase.
+    pub upstream: u32,
+    /// For the second training phase.
+    pub downstream: u32,
+    /// Never trained on.
+    pub holdout: u32,
+}
+
+impl SplitSizes {
+    /// Images in `split`.
+    pub const fn of(&self, split: Split) -> u32 {
+        match split {
+            Split::Upstream => self.upstream,
+            Split::Downstream => self.downstream,
+            Split::Holdout => self.holdout,
+        }
+    }
+
+    /// Images in all splits.
+    pub const fn total(&self) -> u32 {
+        self.upstream + self.downstream + self.holdout
+    }
+}
+
+/// A source of images or vectors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Source {
+    /// 32x32 colour crops of the committed photographs; classes are scene categories.
+    Photos {
+        /// Folder with `sources.toml` and the photographs.
+        path: String,
+        /// Smallest side of a crop before reduction, in pixels.
+        min_side: u32,
+        /// Crops whose grey levels have a smaller standard deviation (0 to 255) are rejected.
+        flat_below: f64,
+    },
+    /// The official binary layout of CIFAR-10: a folder of `.bin` files or the `.tar.gz`.
+    Cifar10 {
+        /// Folder or archive.
+        path: String,
+        /// Accept files with fewer records than the official ones; recorded, and never called CIFAR-10 alone.
+        subset: bool,
+    },
+    /// The official binary layout of CIFAR-100.
+    Cifar100 {
+        /// Folder or archive.
+        path: String,
+        /// Which of the two labels is the class.
+        labels: Cifar100Labels,
+        /// As for CIFAR-10.
+        subset: bool,
+    },
+    /// `ROOT/CLASS/*.jpg|jpeg|png`, or a flat folder of files named `nNNNNNNNN_*`.
+    ImageFolder {
+        /// The root folder.
+        path: String,
+        /// Side of the square images made of it, in pixels.
+        size: u32,
+    },
+    /// IDX files, plain or gzipped; 28x28 grey padded to 32x32.
+    FashionMnist {
+        /// Folder with the four files.
+        path: String,
+    },
+    /// `N(0, R diag(std^2) R^T)` vectors.
+    Gaussian {
+        /// Standard deviations along the principal directions; their number is the dimension.
+        std: Vec<f64>,
+        /// The principal directions R.
+        rotation: Rotation,
+    },
+}
+
+impl Source {
+    /// The name used in tables and on figures.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Photos { .. } => "photos",
+            Self::Cifar10 { subset: false, .. } => "cifar10",
+            Self::Cifar10 { subset: true, .. } => "cifar10-subset",
+            Self::Cifar100 { subset: false, .. } => "cifar100",
+            Self::Cifar100 { subset: true, .. } => "cifar100-subset",
+            Self::ImageFolder { .. } => "image-folder",
+            Self::FashionMnist { .. } => "fashion-mnist",
+            Self::Gaussian { .. } => "gaussian",
+        }
+    }
+}
+
+/// Which CIFAR-100 label is the class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cifar100Labels {
+    /// 100 classes.
+    Fine,
+    /// 20 superclasses.
+    Coarse,
+}
+
+/// Principal directions of a `gaussian` source. The same in every run of a panel, so that runs can be pooled.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Rotation {
+    /// The coordinate axes.
+    None {},
+    /// A Haar-random orthogonal matrix.
+    Haar {
+        /// Its seed.
+        seed: Seed,
+    },
+    /// Every coordinate plane `(i, i + d/2)` turned by the same angle.
+    Planes {
+        /// The angle.
+        degrees: f64,
+    },
+}
+
+/// Resolved configuration of `randlab-pretrain` and `randlab-finetune`: one loop, told apart by its inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Who the run is.
+    pub run: RunInfo,
+    /// Draws labels, initial weights and order. Its own for each phase: a fresh head owes nothing to the upstream one.
+    pub seed: Seed,
+    /// The prepared dataset.
+    pub data: RunId,
+    /// Split trained on: `upstream` for pretrain, `downstream` for finetune.
+    pub split: Split,
+    /// The net.
+    pub model: ModelSpec,
+    /// Its initial weights.
+    pub init: InitSpec,
+    /// What takes their place, for finetune; none for pretrain.
+    pub transfer: Option<Transfer>,
+    /// Labels trained on.
+    pub labels: LabelScheme,
+    /// Optimiser.
+    pub optimizer: Optimizer,
+    /// Learning rate over the run.
+    pub schedule: Schedule,
+    /// Images per step; the last partial batch of an epoch is dropped.
+    pub batch: u32,
+    /// Passes over the images at most.
+    pub epochs: u32,
+    /// Stop after the first epoch whose mean minibatch accuracy reaches this.
+    pub stop_at: Option<f64>,
+    /// Accuracy on the training labels, full pass at the end, below which the run is marked `not_converged`.
+    pub target: Option<f64>,
+    /// Intermediate checkpoints.
+    pub checkpoints: Checkpoints,
+}
+
+/// When checkpoints are kept, besides the last one, which always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoints {
+    /// Checkpoints per doubling of the step, from step 0 on; 0 keeps only the last.
+    pub per_octave: u32,
+    /// Weight layers kept in intermediate checkpoints, counted from the input; the last checkpoint has all.
+    pub layers: u32,
+}
+
+/// A network. Layer names, in order: `fc1`.. and `head` for `mlp`; `conv1`, `fc1`, `head` for `cnn2`; `conv1`,
+/// `conv2`, `conv3`, `fc1`, `head` for `cnn3`. Every layer but the head is followed by a ReLU.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ModelSpec {
+    /// Fully connected.
+    Mlp {
+        /// Units of each hidden layer.
+        hidden: Vec<usize>,
+    },
+    /// One convolution and one hidden layer (paper, Figures 2, 4 and 5).
+    Cnn2 {
+        /// Side of the square kernel.
+        kernel: usize,
+        /// Filters.
+        filters: usize,
+        /// Stride of the convolution.
+        stride: usize,
+        /// Zeros added on every side.
+        padding: usize,
+        /// Side of the max-pool after the ReLU; 1 for none.
+        pool: usize,
+        /// Units of the hidden layer.
+        hidden: usize,
+    },
+    /// Three 3x3 convolutions (stride 2, then 1 and 1, padding 1) with a 2x2 max-pool after the second, and one hidden
+    /// layer.
+    Cnn3 {
+        /// Filters of each convolution.
+        filters: usize,
+        /// Units of the hidden layer.
+        hidden: usize,
+    },
+}
+
+impl ModelSpec {
+    /// The name used in tables.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Mlp { .. } => "mlp",
+            Self::Cnn2 { .. } => "cnn2",
+            Self::Cnn3 { .. } => "cnn3",
+        }
+    }
+}
+
+/// Initial weights. Biases start at 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InitSpec {
+    /// Law of the weights before scaling.
+    pub law: InitLaw,
+    /// Factor on the standard deviation, per layer name; 1 where a layer is not named. This is the reading of the
+    /// paper's `init_scale`.
+    pub scale: BTreeMap<String, f64>,
+    /// Extra factor on the weights of every second input coordinate of the first layer. Anything but 1 makes the
+    /// initialisation anisotropic: a control that breaks the assumption of Proposition 1.
+    pub odd_inputs: f64,
+}
+
+/// Law of initial weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InitLaw {
+    /// `N(0, 2 / fan_in)`.
+    He,
+    /// `N(0, 1 / fan_in)`.
+    Lecun,
+    /// Normal cut at two standard deviations and rescaled to variance `1 / fan_in`.
+    TruncatedNormal,
+}
+
+/// What takes the place of initial weights in finetune (paper, Figure 5). The head is always fresh, biases restart at 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    /// Pretrain run whose final checkpoint is the source.
+    pub parent: RunId,
+    /// Weight layers concerned, counted from the input; at most all but the head.
+    pub layers: u32,
+    /// Where the weights come from.
+    pub weights: TransferWeights,
+    /// The l2 norm each weight tensor ends up with.
+    pub norm: TransferNorm,
+}
+
+/// Source of transferred weights. All but `copy` and `fresh` apply to the first layer only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferWeights {
+    /// The trained weights.
+    Copy,
+    /// Filters drawn from `N(0, S)` with S the second moment of the trained filters.
+    Covariance,
+    /// As `covariance`, with the eigenvectors of S turned by a Haar-random rotation: a control.
+    RotatedCovariance,
+    /// As `covariance`, with the diagonal of S only: a control.
+    DiagonalCovariance,
+    /// The trained entries, shuffled inside each filter. Not a null control: it keeps each filter's mean.
+    Shuffled,
+    /// The fresh initial weights: a control for the norm.
+    Fresh,
+}
+
+/// Norm of a transferred tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferNorm {
+    /// That of the fresh initial tensor.
+    Fresh,
+    /// That of the trained tensor.
+    Trained,
+}
+
+/// An optimiser.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Optimizer {
+    /// `v = momentum v + g + decay w; w -= lr v`.
+    Sgd {
+        /// Momentum, 0 for none.
+        momentum: f64,
+        /// Weight decay, on weights and not on biases.
+        weight_decay: f64,
+    },
+    /// Adam with the usual constants (beta .9 and .999, epsilon 1e-8, bias correction). A control: it is not
+    /// rotation-equivariant.
+    Adam {},
+}
+
+/// Learning rate over the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Schedule {
+    /// The same throughout.
+    Constant {
+        /// Learning rate.
+        lr: f64,
+    },
+    /// Divided by `by` at each of the given fractions of the longest possible run.
+    Divide {
+        /// Learning rate at the start.
+        lr: f64,
+        /// Divisor (paper: 3).
+        by: f64,
+        /// Fractions of the run, rising (paper: 1/3 and 2/3).
+        at: Vec<f64>,
+    },
+    /// Half a cosine, from `lr` to 0.
+    Cosine {
+        /// Learning rate at the start.
+        lr: f64,
+    },
+}
+
+/// Resolved configuration of `randlab-align`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlignConfig {
+    /// Who the run is.
+    pub run: RunInfo,
+    /// Runs looked at. With several, their first-layer filters are pooled, at the last checkpoint only.
+    pub subjects: Vec<Subject>,
+    /// Number of Haar-random bases the score is compared with; the same ones at all steps.
+    pub random_bases: u32,
+}
+
+/// A pretrain run and the data its inputs are measured on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// The pretrain run.
+    pub run: RunId,
+    /// Its prepared dataset.
+    pub data: RunId,
+}

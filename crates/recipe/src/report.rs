@@ -1,0 +1,333 @@
+//! What the report draws and judges, as written in experiment files.
+
+use randlab_core::RunId;
+use serde::{Deserialize, Serialize};
+
+use crate::RunInfo;
+
+/// Resolved configuration of `randlab-report`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportConfig {
+    /// Name of the report: the dataset, or dataset and experiment.
+    pub id: RunId,
+    /// Scale of all runs.
+    pub scale: String,
+    /// Dataset asked for; synthetic experiments have their own.
+    pub dataset: String,
+    /// The experiments, in the order of the page.
+    pub experiments: Vec<ReportedExperiment>,
+}
+
+/// One experiment on the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedExperiment {
+    /// Name of the experiment file.
+    pub name: String,
+    /// Heading.
+    pub title: String,
+    /// What is asked and how, one paragraph.
+    pub summary: String,
+    /// Its runs, of all stages.
+    pub runs: Vec<ReportedRun>,
+    /// Its figures, in order.
+    pub figures: Vec<FigureSpec>,
+    /// Its claims, in order.
+    pub claims: Vec<ClaimSpec>,
+}
+
+/// A run the report reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedRun {
+    /// `prepare`, `pretrain`, `finetune` or `align`.
+    pub stage: String,
+    /// Who it is; `arm` is `pool` for pooled align runs and `DOWNSTREAM.VARIANT` for finetune runs.
+    pub info: RunInfo,
+}
+
+/// A figure of the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FigureSpec {
+    /// Name of the files and of the rows in `curves`.
+    pub id: String,
+    /// Heading.
+    pub title: String,
+    /// What to see, and what the paper shows.
+    pub caption: String,
+    /// What is drawn.
+    pub draw: Drawing,
+}
+
+/// A kind of drawing. `panels` name panels of the experiment; each becomes one plot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Drawing {
+    /// Misalignment over steps in the data eigenbasis, with the band of random bases and the finite-sample floor.
+    Misalignment {
+        /// Panels.
+        panels: Vec<String>,
+    },
+    /// Transfer function f over the data eigenvalue or its root.
+    TransferFunction {
+        /// Panels.
+        panels: Vec<String>,
+        /// Abscissa: the eigenvalue (log scale) or its root (linear scale).
+        x: SpectrumAxis,
+        /// `last`, or `all` checkpoints as separate curves.
+        steps: Steps,
+        /// Divide by the value at step 0.
+        relative: bool,
+        /// Values read off the paper's figure, one list per panel; empty for none.
+        paper: Vec<Reference>,
+    },
+    /// Energy profile of the weight change over the data eigenvalue, with the closed form of Chowers and Weiss.
+    EnergyProfile {
+        /// Panels.
+        panels: Vec<String>,
+    },
+    /// First-layer filters before and after training, leading eigenvectors of the pooled filter covariance, and of the
+    /// patch covariance, as image grids.
+    Filters {
+        /// Panels.
+        panels: Vec<String>,
+        /// Eigenvectors shown.
+        eigenvectors: u32,
+    },
+    /// Minibatch training accuracy over downstream steps, mean and interval over seeds.
+    LearningCurves {
+        /// Panel.
+        panel: String,
+        /// Downstream tasks; each becomes one plot.
+        downstream: Vec<String>,
+        /// Variants drawn.
+        variants: Vec<String>,
+    },
+    /// First step at which the moving average over one epoch reaches `accuracy`, per seed and variant.
+    TimeToAccuracy {
+        /// Panel.
+        panel: String,
+        /// Downstream tasks; each becomes one plot.
+        downstream: Vec<String>,
+        /// Variants, from top to bottom.
+        variants: Vec<String>,
+        /// Threshold.
+        accuracy: f64,
+    },
+}
+
+/// Abscissa of spectral figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpectrumAxis {
+    /// Eigenvalue of the data covariance.
+    Eigenvalue,
+    /// Its root, the standard deviation of the inputs.
+    Std,
+}
+
+/// Which checkpoints are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Steps {
+    /// The last one.
+    Last,
+    /// All.
+    All,
+}
+
+/// Points read off a figure of the paper.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// Panel they belong to.
+    pub panel: String,
+    /// Abscissae.
+    pub x: Vec<f64>,
+    /// Ordinates.
+    pub y: Vec<f64>,
+}
+
+/// A claim and the rule by which it is judged, fixed before the runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimSpec {
+    /// Number of the claim, with a suffix where it has several measures: `C14`, `C16.rate-003`.
+    pub id: String,
+    /// One sentence.
+    pub statement: String,
+    /// Figure of the paper, or `own`.
+    pub figure: String,
+    /// The rule in words, with its numbers.
+    pub criterion: String,
+    /// The paper's value of the estimate, if it gives one.
+    pub paper: Option<f64>,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// How a claim is judged. The estimate is formed per seed where that is possible; its 95 % interval is Student's t over
+/// seeds (or over the jackknife of pooled runs), and the claim holds when the interval lies on the right side of the
+/// bound, fails when it lies on the wrong side, and is undecided otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Rule {
+    /// `(M - floor) / (M_random - floor)` at the last checkpoint, per seed.
+    ExcessRatio {
+        /// Panel.
+        panel: String,
+        /// The ratio must lie here.
+        bound: Bound,
+    },
+    /// Slope of M over steps, divided by the slope of `M_random`, per seed.
+    SlopeRatio {
+        /// Panel.
+        panel: String,
+        /// The ratio must lie here.
+        bound: Bound,
+    },
+    /// Spearman correlation of `M_random` with the step, per seed.
+    RandomBasisTrend {
+        /// Panel.
+        panel: String,
+        /// The correlation must lie here.
+        bound: Bound,
+    },
+    /// The smaller of f(peak)/f(smallest eigenvalue) and f(peak)/f(largest), per seed; 1 where the peak is at an end.
+    InteriorPeak {
+        /// Panel.
+        panel: String,
+        /// The ratio must lie here.
+        bound: Bound,
+    },
+    /// Pearson correlation of log f between two panels, per seed.
+    ShapeCorrelation {
+        /// Panel.
+        panel: String,
+        /// The other panel.
+        other: String,
+        /// The correlation must lie here.
+        bound: Bound,
+    },
+    /// Pearson correlation of the energy profile of the weight change with the closed form, per seed.
+    ClosedForm {
+        /// Panel.
+        panel: String,
+        /// Whether the profile of the initial weights is fitted instead: a control.
+        initial: bool,
+        /// The correlation must lie here.
+        bound: Bound,
+    },
+    /// Misalignment minus floor of pooled runs; the interval is the jackknife's.
+    PooledExcess {
+        /// Panel.
+        panel: String,
+        /// The excess must lie here.
+        bound: Bound,
+    },
+    /// Mean over random bases minus floor of pooled runs; the interval is that of the bases.
+    PooledRandomExcess {
+        /// Panel.
+        panel: String,
+        /// The excess must lie here.
+        bound: Bound,
+    },
+    /// Root mean square difference between pooled f and values of the paper, at their standard deviations.
+    ReferenceRms {
+        /// Panel.
+        panel: String,
+        /// The paper's points.
+        paper: Reference,
+        /// The difference must lie here.
+        bound: Bound,
+    },
+    /// Spearman correlation of pooled f with the data's standard deviation.
+    Trend {
+        /// Panel.
+        panel: String,
+        /// The correlation must lie here.
+        bound: Bound,
+    },
+    /// f at one component divided by f at another, pooled; components counted from the smallest eigenvalue.
+    EndRatio {
+        /// Panel.
+        panel: String,
+        /// Numerator: `peak`, `first` (smallest eigenvalue) or `last`.
+        numerator: Point,
+        /// Denominator.
+        denominator: Point,
+        /// The ratio must lie here.
+        bound: Bound,
+    },
+    /// Largest sphericity statistic over the repeated eigenspaces of pooled filters.
+    Sphericity {
+        /// Panel.
+        panel: String,
+        /// The statistic must lie here.
+        bound: Bound,
+    },
+    /// Area under the training curve (mean minibatch accuracy over the horizon), variant minus baseline, paired by seed.
+    AucGain {
+        /// What is compared.
+        pair: Pair,
+        /// The difference must lie here.
+        bound: Bound,
+    },
+    /// Steps to `accuracy` of the baseline divided by those of the variant, paired by seed. A run that never gets there
+    /// counts with the horizon.
+    SpeedUp {
+        /// What is compared.
+        pair: Pair,
+        /// Threshold on the moving average over one epoch.
+        accuracy: f64,
+        /// The ratio must lie here.
+        bound: Bound,
+    },
+    /// Mean gain of `pair` divided by the mean gain of `of` over the same baseline; the interval is Fieller's.
+    GainShare {
+        /// What is compared.
+        pair: Pair,
+        /// Variant whose gain is the whole.
+        of: String,
+        /// The share must lie here.
+        bound: Bound,
+    },
+}
+
+/// A paired comparison of two variants of one panel and downstream task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// Panel.
+    pub panel: String,
+    /// Downstream task.
+    pub downstream: String,
+    /// Variant looked at.
+    pub variant: String,
+    /// Variant it is compared with.
+    pub baseline: String,
+}
+
+/// A point of the transfer function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Point {
+    /// Where f is largest.
+    Peak,
+    /// At the smallest data eigenvalue.
+    First,
+    /// At the largest data eigenvalue.
+    Last,
+}
+
+/// An open interval; an end left out is infinite.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// The number must be larger.
+    pub above: Option<f64>,
+    /// The number must be smaller.
+    pub below: Option<f64>,
+}

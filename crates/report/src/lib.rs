@@ -1,0 +1,1 @@
+//! From tables to verdicts, figures and the page that shows them.

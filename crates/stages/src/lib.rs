@@ -1,0 +1,1 @@
+//! The stage binaries and what they share: arguments, exit codes, progress, signals, logs.

@@ -1,0 +1,216 @@
+//! Parquet files of tables: byte-stable writing, guarded reading.
+
+use std::{cmp::Ordering, collections::HashMap, panic, path::Path, sync::Arc};
+
+use arrow::{datatypes::Schema, record_batch::RecordBatch};
+use parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    basic::{Compression, ZstdLevel},
+    file::properties::{EnabledStatistics, WriterProperties},
+};
+
+use super::Table;
+use crate::{StoreError, publish, publish::read};
+
+const SCHEMA_KEY: &str = "randlab.schema";
+const ROW_GROUP: usize = 131_072;
+
+/// Sorts `rows` by key and writes them to `path`.
+///
+/// # Errors
+/// [`StoreError::Invalid`] when two rows share a key, [`StoreError::Io`] when the file cannot be written.
+pub fn write_table<T: Table>(path: &Path, mut rows: Vec<T>) -> Result<(), StoreError> {
+    rows.sort_by(T::order);
+    if rows.windows(2).any(|pair| matches!(pair, [a, b] if T::order(a, b) == Ordering::Equal)) {
+        return Err(StoreError::invalid(path, format!("two rows of '{}' share a key", T::NAME)));
+    }
+    let bytes = encode(&rows).map_err(|e| StoreError::invalid(path, e))?;
+    publish(path, &bytes)
+}
+
+/// Reads a table, checking its name, major version and columns.
+///
+/// # Errors
+/// [`StoreError::Io`] when it cannot be read, [`StoreError::Corrupt`] when it is not a Parquet file or not this table.
+pub fn read_table<T: Table>(path: &Path) -> Result<Vec<T>, StoreError> {
+    let bytes = read(path)?;
+    decode(bytes).map_err(|problem| StoreError::corrupt(path, problem))
+}
+
+fn schema<T: Table>() -> Arc<Schema> {
+    let version = format!("{}/{}", T::NAME, T::VERSION);
+    Arc::new(Schema::new_with_metadata(
+        T::fields(),
+        HashMap::from([(SCHEMA_KEY.to_owned(), version)]),
+    ))
+}
+
+fn encode<T: Table>(rows: &[T]) -> Result<Vec<u8>, parquet::errors::ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_created_by("randlab".to_owned())
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, schema::<T>(), Some(properties))?;
+    for chunk in rows.chunks(ROW_GROUP) {
+        writer.write(&RecordBatch::try_new(schema::<T>(), T::arrays(chunk))?)?;
+    }
+    writer.close()?;
+    Ok(bytes)
+}
+
+fn decode<T: Table>(bytes: Vec<u8>) -> Result<Vec<T>, String> {
+    if bytes.len() < 12 || !bytes.starts_with(b"PAR1") || !bytes.ends_with(b"PAR1") {
+        return Err(format!("not a Parquet file ({} bytes)", bytes.len()));
+    }
+    // Damaged files still make the Parquet reader panic in places; here that is an error like any other.
+    quietly(move || decode_rows(bytes)).unwrap_or_else(|_| Err("damaged Parquet file".to_owned()))
+}
+
+fn quietly<R>(work: impl FnOnce() -> R + panic::UnwindSafe) -> std::thread::Result<R> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let result = panic::catch_unwind(work);
+    panic::set_hook(hook);
+    result
+}
+
+fn decode_rows<T: Table>(bytes: Vec<u8>) -> Result<Vec<T>, String> {
+    let damaged = |e: parquet::errors::ParquetError| format!("damaged Parquet file: {e}");
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(damaged)?;
+    check_schema::<T>(builder.schema())?;
+    let expected =
+        usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(usize::MAX);
+    let mut rows = Vec::new();
+    for batch in builder.build().map_err(damaged)? {
+        rows.extend(T::rows(&batch.map_err(|e| format!("damaged Parquet file: {e}"))?)?);
+    }
+    if rows.len() == expected {
+        Ok(rows)
+    } else {
+        Err(format!("{} rows, its footer says {expected}", rows.len()))
+    }
+}
+
+fn check_schema<T: Table>(found: &Schema) -> Result<(), String> {
+    let major = |v: &str| v.split('.').next().map(str::to_owned);
+    let wanted = format!("{}/{}", T::NAME, T::VERSION);
+    let stated =
+        found.metadata().get(SCHEMA_KEY).ok_or("a Parquet file, but not a table of randlab")?;
+    if major(stated) != major(&wanted) {
+        return Err(format!("holds table {stated}, expected {wanted}"));
+    }
+    for field in T::fields() {
+        let column = found
+            .field_with_name(field.name())
+            .map_err(|_| format!("no column '{}'", field.name()))?;
+        if column.data_type() != field.data_type() {
+            return Err(format!(
+                "column '{}' is {}, expected {}",
+                field.name(),
+                column.data_type(),
+                field.data_type()
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{CurveRow, LabelRow};
+
+    fn label(id: i32) -> LabelRow {
+        LabelRow {
+            run_id: "run".into(),
+            image_id: id,
+            split: "upstream".into(),
+            real: (id % 2 == 0).then_some(id),
+            assigned: Some(3),
+            scheme: "random10".into(),
+            source_image: None,
+            crop_x: None,
+            crop_y: None,
+            crop_side: None,
+        }
+    }
+
+    fn curve(x: f64, y: f64) -> CurveRow {
+        CurveRow {
+            figure: "fig2".into(),
+            panel: "p".into(),
+            series: "s".into(),
+            dataset: "photos".into(),
+            x,
+            y,
+            lo: None,
+            hi: Some(f64::NAN),
+            interval: "mean-t95".into(),
+            n_seeds: 5,
+            x_name: "step".into(),
+            y_name: "M".into(),
+        }
+    }
+
+    #[test]
+    fn round_trip_sorts_by_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels.parquet");
+        write_table(&path, vec![label(2), label(0), label(1)]).unwrap();
+        assert_eq!(read_table::<LabelRow>(&path).unwrap(), vec![label(0), label(1), label(2)]);
+    }
+
+    #[test]
+    fn equal_rows_in_any_order_give_equal_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.parquet");
+        write_table(&path, vec![curve(1.0, -0.0), curve(2.0, f64::NAN)]).unwrap();
+        let first = read(&path).unwrap();
+        for _ in 0..50 {
+            write_table(&path, vec![curve(2.0, -f64::NAN), curve(1.0, 0.0)]).unwrap();
+            assert_eq!(first, read(&path).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_empty_table_is_a_table() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.parquet");
+        write_table::<CurveRow>(&path, vec![]).unwrap();
+        assert!(read_table::<CurveRow>(&path).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_doubled_key_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels.parquet");
+        let message = write_table(&path, vec![label(1), label(1)]).unwrap_err().to_string();
+        assert!(message.contains("share a key") && !path.exists(), "{message}");
+    }
+
+    #[test]
+    fn foreign_and_damaged_files_are_one_line_errors() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels.parquet");
+        write_table(&path, (0..300).map(label).collect()).unwrap();
+        let wrong = read_table::<CurveRow>(&path).unwrap_err().to_string();
+        assert!(wrong.contains("holds table labels/1, expected curves/1"), "{wrong}");
+        let good = read(&path).unwrap();
+        publish(&path, b"run_id,image_id\na,1\n").unwrap();
+        let text = read_table::<LabelRow>(&path).unwrap_err().to_string();
+        assert!(text.contains("not a Parquet file") && text.contains("labels.parquet"), "{text}");
+        for at in (0..good.len()).step_by(7) {
+            let mut bytes = good.clone();
+            bytes[at] ^= 0x55;
+            // Any answer but a panic will do: not every byte matters.
+            if let Err(problem) = decode::<LabelRow>(bytes) {
+                assert!(!problem.is_empty());
+            }
+            assert!(decode::<LabelRow>(good[..at].to_vec()).is_err());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The documentation of all tables, printed from their schemas.
+
+use std::fmt::Write;
+
+use arrow::datatypes::{DataType, Field};
+
+use super::{
+    AlignmentRow, ClaimRow, CurveRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, Table,
+    TimingRow,
+};
+
+/// Column lists of all tables, as Markdown.
+pub fn format_docs() -> String {
+    let mut text = String::from(
+        "# Tables\n\nPrinted from the schemas by `randlab-report --print-formats`; do not edit. Every string column is a \
+         dictionary (pandas category, R factor). Null means not measured or not applicable, NaN means diverged. Key columns \
+         are marked K; rows are sorted by them.\n",
+    );
+    describe::<RunRow>(&mut text);
+    describe::<LabelRow>(&mut text);
+    describe::<MetricRow>(&mut text);
+    describe::<LayerRow>(&mut text);
+    describe::<AlignmentRow>(&mut text);
+    describe::<SpectrumRow>(&mut text);
+    describe::<CurveRow>(&mut text);
+    describe::<ClaimRow>(&mut text);
+    describe::<TimingRow>(&mut text);
+    text
+}
+
+fn describe<T: Table>(text: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "\n## {} (version {})\n\nOne row is {}.\n\n| column | type | unit | meaning | key |\n|---|---|---|---|---|\n",
+        T::NAME,
+        T::VERSION,
+        T::ROW
+    );
+    for field in T::fields() {
+        let meta = |key: &str| field.metadata().get(key).map_or("", String::as_str);
+        let key = if meta("key") == "true" { "K" } else { "" };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {key} |",
+            field.name(),
+            type_name(&field),
+            meta("unit"),
+            meta("doc")
+        );
+    }
+}
+
+fn type_name(field: &Field) -> String {
+    let name = match field.data_type() {
+        DataType::Dictionary(..) => "string".to_owned(),
+        other => other.to_string(),
+    };
+    if field.is_nullable() { format!("{name}, null") } else { name }
+}

@@ -1,0 +1,38 @@
+//! The tables, one schema each, the same in code, in files and in the documentation.
+//!
+//! A table is declared once, in [`schemas`]; its row type, Arrow schema, writer, reader and documentation all follow from
+//! that declaration. Files are byte-stable: rows sorted by key, fixed writer settings, one spelling of NaN and zero, no
+//! time stamps.
+
+mod cell;
+mod declare;
+mod file;
+mod format;
+mod schemas;
+
+pub use file::{read_table, write_table};
+pub use format::format_docs;
+pub use schemas::*;
+
+use std::cmp::Ordering;
+
+use arrow::{array::ArrayRef, datatypes::Field, record_batch::RecordBatch};
+
+/// A table: its name and version, its documented columns, and how rows become columns and back.
+pub trait Table: Sized + Clone {
+    /// File name without `.parquet`.
+    const NAME: &'static str;
+    /// What one row is.
+    const ROW: &'static str;
+    /// `major` or `major.minor`: a new nullable column raises the minor number, any other change the major one.
+    const VERSION: &'static str;
+
+    /// The columns, in order, with their documentation as metadata.
+    fn fields() -> Vec<Field>;
+    /// Rows as arrays, in the order of [`Table::fields`].
+    fn arrays(rows: &[Self]) -> Vec<ArrayRef>;
+    /// Rows of a batch whose schema has been checked; a text says what does not fit.
+    fn rows(batch: &RecordBatch) -> Result<Vec<Self>, String>;
+    /// Order by the key columns.
+    fn order(a: &Self, b: &Self) -> Ordering;
+}
