@@ -31,11 +31,14 @@ pub enum RecipeError {
 }
 
 impl RecipeError {
-    pub(crate) fn parse(path: &str, error: &toml::de::Error) -> Self {
+    pub(crate) fn parse(path: &str, text: &str, error: &toml::de::Error) -> Self {
         // The parser's own text spans several lines with an excerpt; one line with the place is what a log needs.
-        let line = |span: std::ops::Range<usize>| format!(" (byte {})", span.start);
+        let line = |span: std::ops::Range<usize>| {
+            let before = text.get(..span.start).unwrap_or(text);
+            format!("line {}: ", before.matches('\n').count() + 1)
+        };
         let place = error.span().map(line).unwrap_or_default();
-        let problem = error.message().replace('\n', " ") + &place;
+        let problem = place + &error.message().replace('\n', " ");
         Self::Parse { path: path.to_owned(), problem }
     }
 

@@ -1,17 +1,20 @@
 //! Experiments in TOML and their expansion into one resolved configuration per run.
 //!
-//! An experiment file says what to vary; [`expand`] multiplies it out over panels, seeds and variants into [`Plan`]: the
-//! complete configuration of every run ([`config`]) and the edges between runs, which become make rules.
+//! An experiment file says what to vary. [`expand`] multiplies it out over panels, seeds, tasks and variants into a
+//! [`Plan`]: the complete configuration of every run and the edges between runs, which become make rules.
 
-pub mod config;
+mod check;
+mod config;
 mod error;
 mod expand;
 mod experiment;
 mod makefile;
 mod merge;
+mod report;
 
 pub use config::*;
 pub use error::RecipeError;
 pub use expand::{Plan, expand};
-pub use experiment::{Dataset, Experiment};
+pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Variant};
 pub use makefile::makefile;
+pub use report::*;

@@ -1,0 +1,143 @@
+//! What types cannot say: names that must exist and numbers that must make sense.
+
+use randlab_core::{LabelScheme, Split};
+
+use crate::{
+    DataSpec, Drawing, Experiment, Panel, Phase, RecipeError, Rule, TransferWeights, Variant,
+};
+
+/// Checks one experiment.
+///
+/// # Errors
+/// [`RecipeError::Invalid`] naming experiment, place and what is wrong.
+pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
+    let panels = e.panels.iter().try_for_each(|(name, panel)| {
+        let data = e.data.get(&panel.data).ok_or_else(|| format!("no [data.{}]", panel.data));
+        data.and_then(|d| check_panel(panel, d)).map_err(|what| format!("panel.{name}: {what}"))
+    });
+    let figures = || {
+        e.figures.iter().try_for_each(|f| {
+            drawing(e, &f.draw).map_err(|what| format!("figure {:?}: {what}", f.id))
+        })
+    };
+    let claims = || {
+        e.claims
+            .iter()
+            .try_for_each(|c| rule(e, &c.rule).map_err(|what| format!("claim {:?}: {what}", c.id)))
+    };
+    panels
+        .and_then(|()| figures())
+        .and_then(|()| claims())
+        .map_err(|problem| RecipeError::invalid(&format!("{}.toml", e.name), problem))
+}
+
+fn check_panel(panel: &Panel, data: &DataSpec) -> Result<(), String> {
+    if panel.seeds.is_empty() {
+        return Err("seeds must be at least 1".into());
+    }
+    phase(&panel.pretrain, data.split.of(Split::Upstream))
+        .map_err(|what| format!("pretrain: {what}"))?;
+    for (name, task) in &panel.downstream {
+        phase(task, data.split.of(Split::Downstream))
+            .map_err(|what| format!("downstream.{name}: {what}"))?;
+    }
+    if panel.downstream.is_empty() != panel.variants.is_empty() {
+        return Err("downstream and variant go together: both or neither".into());
+    }
+    for (name, start) in &panel.variants {
+        variant(start).map_err(|what| format!("variant.{name}: {what}"))?;
+    }
+    Ok(())
+}
+
+fn phase(phase: &Phase, images: u32) -> Result<(), String> {
+    if phase.batch == 0 || phase.epochs == 0 {
+        return Err("batch and epochs must be at least 1".into());
+    }
+    if phase.batch > images {
+        return Err(format!("batch {} is larger than the {images} images", phase.batch));
+    }
+    for (name, share) in [("stop_at", phase.stop_at), ("target", phase.target)] {
+        if share.is_some_and(|s| !(0.0..=1.0).contains(&s)) {
+            return Err(format!("{name} is an accuracy, 0 to 1"));
+        }
+    }
+    match phase.labels {
+        LabelScheme::Random { classes: 0 | 1 } => {
+            Err("random labels need 2 classes or more".into())
+        }
+        LabelScheme::Noisy { ratio, .. } if !(0.0..=1.0).contains(&ratio) => {
+            Err(format!("noise ratio {ratio} is not within 0 to 1"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn variant(start: &Variant) -> Result<(), String> {
+    let any_depth = matches!(start.weights, TransferWeights::Copy | TransferWeights::Fresh);
+    if start.layers == 0 {
+        return Err("layers must be at least 1".into());
+    }
+    if !any_depth && start.layers != 1 {
+        return Err("resampled and shuffled weights are for the first layer: layers = 1".into());
+    }
+    Ok(())
+}
+
+fn drawing(e: &Experiment, drawing: &Drawing) -> Result<(), String> {
+    match drawing {
+        Drawing::Misalignment { panels }
+        | Drawing::TransferFunction { panels, .. }
+        | Drawing::EnergyProfile { panels }
+        | Drawing::Filters { panels, .. } => panels.iter().try_for_each(|p| aligned(e, p)),
+        Drawing::LearningCurves { panel, downstream, variants }
+        | Drawing::TimeToAccuracy { panel, downstream, variants, .. } => downstream
+            .iter()
+            .try_for_each(|task| variants.iter().try_for_each(|v| arm(e, panel, task, v))),
+    }
+}
+
+fn rule(e: &Experiment, rule: &Rule) -> Result<(), String> {
+    match rule {
+        Rule::ExcessRatio { panel, .. }
+        | Rule::SlopeRatio { panel, .. }
+        | Rule::RandomBasisTrend { panel, .. }
+        | Rule::InteriorPeak { panel, .. }
+        | Rule::ClosedForm { panel, .. }
+        | Rule::PooledExcess { panel, .. }
+        | Rule::PooledRandomExcess { panel, .. }
+        | Rule::ReferenceRms { panel, .. }
+        | Rule::Trend { panel, .. }
+        | Rule::EndRatio { panel, .. }
+        | Rule::Sphericity { panel, .. } => aligned(e, panel),
+        Rule::ShapeCorrelation { panel, other, .. } => {
+            aligned(e, panel).and_then(|()| aligned(e, other))
+        }
+        Rule::AucGain { pair, .. } | Rule::SpeedUp { pair, .. } => {
+            arm(e, &pair.panel, &pair.downstream, &pair.variant)
+                .and_then(|()| arm(e, &pair.panel, &pair.downstream, &pair.baseline))
+        }
+        Rule::GainShare { pair, of, .. } => [&pair.variant, &pair.baseline, of]
+            .iter()
+            .try_for_each(|v| arm(e, &pair.panel, &pair.downstream, v)),
+    }
+}
+
+fn aligned(e: &Experiment, panel: &str) -> Result<(), String> {
+    match e.panels.get(panel) {
+        None => Err(format!("no [panel.{panel}]")),
+        Some(p) if p.align.is_none() => Err(format!("panel {panel} has no [align]")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn arm(e: &Experiment, panel: &str, task: &str, variant: &str) -> Result<(), String> {
+    let p = e.panels.get(panel).ok_or_else(|| format!("no [panel.{panel}]"))?;
+    if !p.downstream.contains_key(task) {
+        return Err(format!("panel {panel} has no downstream.{task}"));
+    }
+    if !p.variants.contains_key(variant) {
+        return Err(format!("panel {panel} has no variant.{variant}"));
+    }
+    Ok(())
+}

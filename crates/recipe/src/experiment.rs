@@ -1,0 +1,241 @@
+//! Experiment and dataset files as people write them.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use randlab_core::{LabelScheme, Seed};
+use serde::{Deserialize, de::DeserializeOwned};
+use toml::{Table, Value};
+
+use crate::{
+    Checkpoints, ClaimSpec, FigureSpec, InitSpec, ModelSpec, Optimizer, RecipeError, Schedule,
+    Source, SplitSizes, TransferNorm, TransferWeights, merge::merge,
+};
+
+/// An experiment at one scale: what is varied, drawn and judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment {
+    /// Stem of the file.
+    pub name: String,
+    /// Heading in the report.
+    pub title: String,
+    /// What is asked and how, one paragraph.
+    pub summary: String,
+    /// Data by name.
+    pub data: BTreeMap<String, DataSpec>,
+    /// Panels by name.
+    pub panels: BTreeMap<String, Panel>,
+    /// Figures, in the order of the page.
+    pub figures: Vec<FigureSpec>,
+    /// Claims, in the order of the page.
+    pub claims: Vec<ClaimSpec>,
+}
+
+/// Images or vectors of an experiment.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSpec {
+    /// Images per split.
+    pub split: SplitSizes,
+    /// Where they come from; the dataset asked for on the command line when left out.
+    pub source: Option<Source>,
+}
+
+/// One data set, net and pre-training recipe, run once per seed, and what follows from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    /// Name of its data.
+    pub data: String,
+    /// Root seeds.
+    pub seeds: Vec<Seed>,
+    /// The net.
+    pub model: ModelSpec,
+    /// Its initial weights.
+    pub init: InitSpec,
+    /// First phase, on the upstream images.
+    pub pretrain: Phase,
+    /// Second phase, on the downstream images, by name of the task.
+    pub downstream: BTreeMap<String, Phase>,
+    /// What each second phase starts from, by name.
+    pub variants: BTreeMap<String, Variant>,
+    /// How the first layer of pre-trained nets is analysed; left out when it is not.
+    pub align: Option<AlignSpec>,
+}
+
+/// How one phase is trained. The fields are those of [`crate::TrainConfig`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at TrainConfig")]
+pub struct Phase {
+    pub labels: LabelScheme,
+    pub optimizer: Optimizer,
+    pub schedule: Schedule,
+    pub batch: u32,
+    pub epochs: u32,
+    pub stop_at: Option<f64>,
+    pub target: Option<f64>,
+    pub checkpoints: Checkpoints,
+}
+
+/// What a second phase starts from. The fields are those of [`crate::Transfer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at Transfer")]
+pub struct Variant {
+    pub layers: u32,
+    pub weights: TransferWeights,
+    pub norm: TransferNorm,
+}
+
+impl Variant {
+    /// True when nothing of the parent is used: plain training from scratch.
+    pub fn is_scratch(&self) -> bool {
+        self.weights == TransferWeights::Fresh && self.norm == TransferNorm::Fresh
+    }
+}
+
+/// Settings of `randlab-align`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlignSpec {
+    /// Number of Haar-random bases.
+    pub random_bases: u32,
+}
+
+/// A named source of images, from `pipelines/datasets` or the user's own file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// Stem of the file.
+    pub name: String,
+    /// The source.
+    pub source: Source,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExperimentFile {
+    title: String,
+    summary: String,
+    seeds: u32,
+    data: BTreeMap<String, DataSpec>,
+    #[serde(default)]
+    default: Table,
+    panel: BTreeMap<String, Table>,
+    #[serde(default)]
+    figure: Vec<FigureSpec>,
+    #[serde(default)]
+    claim: Vec<ClaimSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PanelTable {
+    data: String,
+    seeds: Option<u32>,
+    model: ModelSpec,
+    init: InitSpec,
+    pretrain: Phase,
+    finetune: Option<Table>,
+    #[serde(default)]
+    downstream: BTreeMap<String, Table>,
+    #[serde(default)]
+    variant: BTreeMap<String, Variant>,
+    align: Option<AlignSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DatasetFile {
+    source: Source,
+}
+
+impl Experiment {
+    /// Reads the experiment file at `path` with the overrides of `scale`.
+    ///
+    /// # Errors
+    /// [`RecipeError`] naming the file: unreadable, not TOML, unknown or missing keys, or no such scale.
+    pub fn read(path: &Path, scale: &str) -> Result<Self, RecipeError> {
+        Self::parse(&path.display().to_string(), &read(path)?, scale)
+    }
+
+    /// As [`Experiment::read`], from text. The stem of `path` is the name.
+    pub fn parse(path: &str, text: &str, scale: &str) -> Result<Self, RecipeError> {
+        let mut table: Table = parse(path, text)?;
+        let scales = table.remove("scale").unwrap_or_else(|| Value::Table(Table::new()));
+        let over = scales.get(scale).and_then(Value::as_table).ok_or_else(|| {
+            RecipeError::invalid(
+                path,
+                format!("no table [scale.{scale}]; write one or choose another scale"),
+            )
+        })?;
+        // The parser knows line numbers only while it reads text, so errors after merging name the key path instead.
+        let file: ExperimentFile = convert(path, "", merge(table, over))?;
+        let build = |(name, own): (String, Table)| {
+            let panel = Panel::build(path, &name, merge(file.default.clone(), &own), file.seeds)?;
+            Ok((name, panel))
+        };
+        let panels = file.panel.into_iter().map(build).collect::<Result<_, RecipeError>>()?;
+        Ok(Self {
+            name: stem(path),
+            title: file.title,
+            summary: file.summary,
+            data: file.data,
+            panels,
+            figures: file.figure,
+            claims: file.claim,
+        })
+    }
+}
+
+impl Panel {
+    fn build(path: &str, name: &str, table: Table, seeds: u32) -> Result<Self, RecipeError> {
+        let place = format!("panel.{name}: ");
+        let t: PanelTable = convert(path, &place, table)?;
+        let base = t.finetune.unwrap_or_default();
+        let phase = |(task, own): (String, Table)| {
+            let place = format!("panel.{name}.downstream.{task}: ");
+            Ok((task, convert(path, &place, merge(base.clone(), &own))?))
+        };
+        Ok(Self {
+            data: t.data,
+            seeds: (0..t.seeds.unwrap_or(seeds)).map(Seed::new).collect(),
+            model: t.model,
+            init: t.init,
+            pretrain: t.pretrain,
+            downstream: t.downstream.into_iter().map(phase).collect::<Result<_, RecipeError>>()?,
+            variants: t.variant,
+            align: t.align,
+        })
+    }
+}
+
+impl Dataset {
+    /// Reads a dataset file.
+    ///
+    /// # Errors
+    /// [`RecipeError`] naming the file.
+    pub fn read(path: &Path) -> Result<Self, RecipeError> {
+        let shown = path.display().to_string();
+        let table = parse(&shown, &read(path)?)?;
+        let file: DatasetFile = convert(&shown, "", table)?;
+        Ok(Self { name: stem(&shown), source: file.source })
+    }
+}
+
+fn read(path: &Path) -> Result<String, RecipeError> {
+    let failed = |source| RecipeError::Read { path: path.display().to_string(), source };
+    fs::read_to_string(path).map_err(failed)
+}
+
+fn parse(path: &str, text: &str) -> Result<Table, RecipeError> {
+    toml::from_str(text).map_err(|e| RecipeError::parse(path, text, &e))
+}
+
+fn convert<T: DeserializeOwned>(path: &str, place: &str, table: Table) -> Result<T, RecipeError> {
+    T::deserialize(Value::Table(table)).map_err(|e| {
+        RecipeError::invalid(path, format!("{place}{}", e.to_string().trim().replace('\n', " ")))
+    })
+}
+
+fn stem(path: &str) -> String {
+    Path::new(path).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned())
+}

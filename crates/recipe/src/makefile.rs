@@ -1,0 +1,64 @@
+//! The plan as make reads it: lists of runs and the edges between them. The rules themselves stand in the Makefile.
+
+use std::fmt::Write;
+
+use crate::Plan;
+
+/// Text of the included file. `$(R)` is the folder of the scale; run folders are `$(R)/STAGE/RUN`.
+pub fn makefile(plan: &Plan) -> String {
+    let mut text = String::from("# Written by randlab-plan: lists of runs and what each needs.\n");
+    list(&mut text, "PREPARE", plan.prepare.keys());
+    list(&mut text, "PRETRAIN", plan.pretrain.keys());
+    list(&mut text, "FINETUNE", plan.finetune.keys());
+    list(&mut text, "ALIGN", plan.align.keys());
+    list(&mut text, "REPORT", plan.report.keys());
+    for (id, run) in &plan.pretrain {
+        edges(&mut text, "pretrain", id, [manifest("prepare", &run.data)]);
+    }
+    for (id, run) in &plan.finetune {
+        let parent = run.transfer.iter().map(|t| manifest("pretrain", &t.parent));
+        edges(
+            &mut text,
+            "finetune",
+            id,
+            [manifest("prepare", &run.data)].into_iter().chain(parent),
+        );
+    }
+    for (id, run) in &plan.align {
+        let needs = run.subjects.iter();
+        let needs =
+            needs.flat_map(|s| [manifest("prepare", &s.data), manifest("pretrain", &s.run)]);
+        edges(&mut text, "align", id, needs);
+    }
+    for (id, page) in &plan.report {
+        let runs = page.experiments.iter().flat_map(|e| &e.runs);
+        edges(&mut text, "report", id, runs.map(|r| manifest(&r.stage, &r.info.id)));
+    }
+    text
+}
+
+fn manifest(stage: &str, run: impl std::fmt::Display) -> String {
+    format!("$(R)/{stage}/{run}/run.json")
+}
+
+fn list<T: std::fmt::Display>(text: &mut String, name: &str, runs: impl Iterator<Item = T>) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "\n{name} :=");
+    for run in runs {
+        let _ = write!(text, " \\\n  {run}");
+    }
+    text.push('\n');
+}
+
+fn edges(
+    text: &mut String,
+    stage: &str,
+    run: impl std::fmt::Display,
+    needs: impl IntoIterator<Item = String>,
+) {
+    let _ = write!(text, "\n{}:", manifest(stage, run));
+    for need in needs {
+        let _ = write!(text, " \\\n  {need}");
+    }
+    text.push('\n');
+}

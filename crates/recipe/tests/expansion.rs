@@ -1,0 +1,189 @@
+//! The experiments of this repository and small ones of the tests' own, expanded.
+
+use std::path::{Path, PathBuf};
+
+use randlab_core::{Seed, Split};
+use randlab_recipe::{Dataset, Experiment, Plan, RecipeError, expand, makefile};
+
+fn pipelines() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines")
+}
+
+fn shipped(scale: &str) -> Vec<Experiment> {
+    let mut paths: Vec<_> = std::fs::read_dir(pipelines().join("experiments"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 3);
+    paths.iter().map(|path| Experiment::read(path, scale).unwrap()).collect()
+}
+
+fn photos() -> Dataset {
+    Dataset::read(&pipelines().join("datasets/photos.toml")).unwrap()
+}
+
+const SMALL: &str = r#"
+title = "t"
+summary = "s"
+seeds = 2
+[data.images]
+split = { upstream = 100, downstream = 50, holdout = 10 }
+[default]
+data = "images"
+model = { kind = "mlp", hidden = [8] }
+init = { law = "he", scale = { fc1 = 0.3 }, odd_inputs = 1.0 }
+align = { random_bases = 5 }
+[default.pretrain]
+labels = { kind = "random", classes = 10 }
+optimizer = { kind = "sgd", momentum = 0.9, weight_decay = 0.0 }
+schedule = { kind = "constant", lr = 0.1 }
+batch = 10
+epochs = 3
+checkpoints = { per_octave = 1, layers = 1 }
+[panel.a]
+[panel.b]
+pretrain = { schedule = { kind = "cosine", lr = 0.2 }, epochs = 4 }
+[panel.b.finetune]
+optimizer = { kind = "adam" }
+schedule = { kind = "constant", lr = 0.01 }
+batch = 25
+epochs = 2
+checkpoints = { per_octave = 0, layers = 1 }
+[panel.b.downstream]
+real = { labels = { kind = "real" } }
+random = { labels = { kind = "random", classes = 5 }, epochs = 9 }
+[panel.b.variant]
+scratch = { layers = 1, weights = "fresh", norm = "fresh" }
+pretrained = { layers = 1, weights = "copy", norm = "fresh" }
+[scale.laptop]
+[scale.smoke]
+panel.b.pretrain.epochs = 1
+"#;
+
+fn small(text: &str) -> Result<Plan, RecipeError> {
+    let experiment = Experiment::parse("dir/small.toml", text, "laptop")?;
+    expand(&[experiment], &photos(), "laptop", None)
+}
+
+fn problem(from: &str, to: &str) -> String {
+    assert!(SMALL.contains(from), "{from}");
+    small(&SMALL.replace(from, to)).unwrap_err().to_string()
+}
+
+#[test]
+fn every_shipped_experiment_expands_at_every_scale() {
+    for scale in ["smoke", "laptop", "paper"] {
+        let plan = expand(&shipped(scale), &photos(), scale, None).unwrap();
+        assert!(!plan.finetune.is_empty() && !plan.align.is_empty());
+        for (id, run) in plan.pretrain.iter().chain(&plan.finetune) {
+            assert!(plan.prepare.contains_key(&run.data), "{id}");
+            let parent = run.transfer.as_ref().map(|t| &t.parent);
+            assert!(parent.is_none_or(|p| plan.pretrain.contains_key(p)), "{id}");
+            assert_eq!(run.run.scale, scale);
+        }
+    }
+}
+
+#[test]
+fn a_panel_becomes_one_run_per_seed_task_and_variant() {
+    let plan = small(SMALL).unwrap();
+    let names =
+        |keys: Vec<&randlab_core::RunId>| keys.iter().map(|k| k.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        names(plan.prepare.keys().collect()),
+        ["small.photos.data.images.s0", "small.photos.data.images.s1"]
+    );
+    assert_eq!(plan.pretrain.len(), 4);
+    assert_eq!(plan.finetune.len(), 2 * 2 * 2);
+    assert!(
+        names(plan.finetune.keys().collect())
+            .contains(&"small.photos.b.random.scratch.s1".to_owned())
+    );
+    // One per pretrain run, and a pool per panel.
+    assert_eq!(plan.align.len(), 4 + 2);
+    assert_eq!(names(plan.report.keys().collect()), ["photos", "photos.small"]);
+}
+
+#[test]
+fn paired_runs_share_everything_but_the_start() {
+    let plan = small(SMALL).unwrap();
+    let run = |variant: &str| {
+        let id = format!("small.photos.b.real.{variant}.s1");
+        plan.finetune.values().find(|r| r.run.id.as_str() == id).unwrap().clone()
+    };
+    let (mut scratch, mut pretrained) = (run("scratch"), run("pretrained"));
+    assert!(scratch.transfer.is_none() && pretrained.transfer.is_some());
+    pretrained.transfer = None;
+    for run in [&mut scratch, &mut pretrained] {
+        run.run.arm.clear();
+        run.run.id = plan.pretrain.keys().next().unwrap().clone();
+    }
+    assert_eq!(scratch, pretrained);
+    // The second phase draws from other streams than the first of any seed.
+    let first: Vec<_> = plan.pretrain.values().map(|r| r.seed).collect();
+    assert!(!first.contains(&scratch.seed));
+    assert_eq!(scratch.split, Split::Downstream);
+}
+
+#[test]
+fn defaults_panels_tasks_and_scales_are_laid_over_each_other() {
+    let epochs = |text: &str, scale: &str| {
+        let e = Experiment::parse("small.toml", text, scale).unwrap();
+        (
+            e.panels["a"].pretrain.epochs,
+            e.panels["b"].pretrain.epochs,
+            e.panels["b"].downstream["random"].epochs,
+        )
+    };
+    assert_eq!(epochs(SMALL, "laptop"), (3, 4, 9));
+    assert_eq!(epochs(SMALL, "smoke"), (3, 1, 9));
+}
+
+#[test]
+fn asked_for_seeds_take_the_place_of_all_others() {
+    let experiment = Experiment::parse("small.toml", SMALL, "laptop").unwrap();
+    let plan = expand(&[experiment], &photos(), "laptop", Some(&[Seed::new(900)])).unwrap();
+    assert!(plan.pretrain.keys().all(|id| id.as_str().ends_with(".s900")));
+}
+
+#[test]
+fn make_sees_every_run_and_its_edges() {
+    let text = makefile(&small(SMALL).unwrap());
+    let edge = "$(R)/finetune/small.photos.b.real.pretrained.s0/run.json: \\\n  \
+                $(R)/prepare/small.photos.data.images.s0/run.json \\\n  \
+                $(R)/pretrain/small.photos.b.s0/run.json\n";
+    assert!(text.contains(edge), "{text}");
+    let scratch = "$(R)/finetune/small.photos.b.real.scratch.s0/run.json: \\\n  \
+                   $(R)/prepare/small.photos.data.images.s0/run.json\n";
+    assert!(text.contains(scratch), "{text}");
+    assert_eq!(text, makefile(&small(SMALL).unwrap()));
+}
+
+#[test]
+fn mistakes_name_the_file_and_the_place() {
+    assert_eq!(
+        Experiment::parse("small.toml", "seeds = [", "laptop")
+            .unwrap_err()
+            .to_string()
+            .split(':')
+            .next(),
+        Some("small.toml")
+    );
+    let unknown = problem("[panel.a]", "[panel.a]\npretrain.epoch = 3");
+    assert!(
+        unknown.contains("small.toml") && unknown.contains("panel.a") && unknown.contains("epoch"),
+        "{unknown}"
+    );
+    // Variants of tagged enums check their keys too.
+    let labels = problem("{ kind = \"real\" }", "{ kind = \"real\", classes = 3 }");
+    assert!(labels.contains("downstream.real") && labels.contains("classes"), "{labels}");
+    assert!(problem("data = \"images\"", "data = \"image\"").contains("no [data.image]"));
+    assert!(problem("batch = 25", "batch = 60").contains("larger than the 50 images"));
+    assert!(problem("classes = 5", "classes = 1").contains("2 classes"));
+    assert!(problem("seeds = 2", "seeds = 0").contains("seeds"));
+    let missing = Experiment::parse("small.toml", SMALL, "huge").unwrap_err().to_string();
+    assert!(missing.contains("[scale.huge]"), "{missing}");
+    let unread = Experiment::read(Path::new("nowhere.toml"), "laptop").unwrap_err().to_string();
+    assert!(unread.starts_with("nowhere.toml: cannot read"), "{unread}");
+}
