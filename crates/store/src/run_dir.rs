@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -84,6 +85,15 @@ impl RunDir {
             removed.map_err(StoreError::io(&path, "remove"))?;
         }
         Ok(())
+    }
+
+    /// Removes one file, if it is there.
+    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io(&path, "remove")(e)),
+            _ => Ok(()),
+        }
     }
 
     /// Publishes the manifest, which must be the last file of a run.

@@ -59,6 +59,21 @@ impl TensorData {
         Self { shape: shape.to_vec(), values: Values::U8(values) }
     }
 
+    /// The values, if they are f64.
+    pub fn as_f64(&self) -> Option<&[f64]> {
+        if let Values::F64(values) = &self.values { Some(values) } else { None }
+    }
+
+    /// The values, if they are f32.
+    pub fn into_f32(self) -> Option<Vec<f32>> {
+        if let Values::F32(values) = self.values { Some(values) } else { None }
+    }
+
+    /// The values, if they are bytes.
+    pub fn into_u8(self) -> Option<Vec<u8>> {
+        if let Values::U8(values) = self.values { Some(values) } else { None }
+    }
+
     fn dtype(&self) -> Dtype {
         match self.values {
             Values::F32(_) => Dtype::F32,

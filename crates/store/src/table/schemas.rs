@@ -81,7 +81,7 @@ table! { "layers" "1" "one number of one layer at one step" => LayerRow {
     key run_id: String, "1", "the run";
     key step: i64, "step", "optimiser steps done when measured";
     key layer: String, "1", "tensor name without .weight";
-    key metric: String, "1", "weight_norm (l2), weight_norm_ratio (to step 0), grad_norm, update_norm (l2, of the step just done), zero_update_share (filters whose update is zero)";
+    key metric: String, "1", "weight_norm (l2), weight_norm_ratio (to step 0), grad_norm, update_norm (l2, of the step just done)";
     col layer_index: i32, "1", "depth; 0 is first";
     col value: f64, "by metric", "the number";
 }}

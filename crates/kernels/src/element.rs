@@ -1,0 +1,120 @@
+//! Element types, views of tensors as slices, and matrix products.
+
+use std::ops::Deref;
+
+use candle_core::{CpuStorage, DType, Error, Layout, Result, Storage, Tensor, WithDType, bail};
+use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul, traits::ComplexField};
+
+/// f32 for training, f64 for gradient checks.
+pub(crate) trait Element: WithDType + ComplexField {
+    /// The values of a storage of this type.
+    fn values_mut(storage: &mut CpuStorage) -> Option<&mut [Self]>;
+}
+
+impl Element for f32 {
+    fn values_mut(storage: &mut CpuStorage) -> Option<&mut [Self]> {
+        if let CpuStorage::F32(values) = storage { Some(values) } else { None }
+    }
+}
+
+impl Element for f64 {
+    fn values_mut(storage: &mut CpuStorage) -> Option<&mut [Self]> {
+        if let CpuStorage::F64(values) = storage { Some(values) } else { None }
+    }
+}
+
+/// Runs `$body` with `$T` being the element type of `$dtype`.
+macro_rules! dispatch {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            candle_core::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            candle_core::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            other => candle_core::bail!("element type {other:?}, expected f32 or f64"),
+        }
+    };
+}
+pub(crate) use dispatch;
+
+/// The values of a contiguous argument of a custom op.
+pub(crate) fn slice<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+    let (start, end) = layout.contiguous_offsets().ok_or_else(not_contiguous)?;
+    Ok(&storage.as_slice::<T>()?[start..end])
+}
+
+/// A tensor's memory, held for reading. The guard's own type is not public in candle.
+pub(crate) struct Held<'a, S> {
+    storage: S,
+    layout: &'a Layout,
+}
+
+/// Holds `tensor`, which must be contiguous.
+pub(crate) fn hold(tensor: &Tensor) -> Held<'_, impl Deref<Target = Storage>> {
+    let (storage, layout) = tensor.storage_and_layout();
+    Held { storage, layout }
+}
+
+impl<S: Deref<Target = Storage>> Held<'_, S> {
+    /// Its values in row-major order.
+    pub fn values<T: WithDType>(&self) -> Result<&[T]> {
+        let Storage::Cpu(storage) = &*self.storage else { bail!("tensor is not in main memory") };
+        slice(storage, self.layout)
+    }
+}
+
+fn not_contiguous() -> Error {
+    Error::Msg("argument is not contiguous".into())
+}
+
+/// Element type shared by all of `tensors`.
+pub(crate) fn common_dtype(tensors: &[&Tensor]) -> Result<DType> {
+    let dtype = tensors.first().map_or(DType::F32, |t| t.dtype());
+    if tensors.iter().any(|t| t.dtype() != dtype) {
+        bail!("arguments differ in element type");
+    }
+    Ok(dtype)
+}
+
+/// A row-major slice as a `rows x cols` matrix.
+pub(crate) fn matrix<T>(data: &[T], rows: usize, cols: usize) -> MatRef<'_, T> {
+    MatRef::from_row_major_slice(data, rows, cols)
+}
+
+/// `out (+)= a b` on one thread; `out` is row-major.
+pub(crate) fn product<T: Element>(out: &mut [T], accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let out = MatMut::from_row_major_slice_mut(out, a.nrows(), b.ncols());
+    matmul(out, accum, a, b, T::one_impl(), Par::Seq);
+}
+
+/// `total += part`, element by element.
+pub(crate) fn add<T: Element>(total: &mut [T], part: &[T]) {
+    for (t, p) in total.iter_mut().zip(part) {
+        *t += *p;
+    }
+}
+
+/// l2 norm over all entries of a tensor of f32 or f64, summed in f64 in a fixed order.
+pub fn l2_norm(tensor: &Tensor) -> Result<f64> {
+    let tensor = tensor.contiguous()?;
+    let held = hold(&tensor);
+    Ok(dispatch!(tensor.dtype(), T => squares(held.values::<T>()?).sqrt()))
+}
+
+/// Sum of squares in eight lanes, which the compiler turns into vector instructions.
+fn squares<T: Element>(values: &[T]) -> f64 {
+    let mut lanes = [0.0; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            let x = WithDType::to_f64(*x);
+            *lane += x * x;
+        }
+    }
+    let rest: f64 = rest.iter().map(|x| WithDType::to_f64(*x).powi(2)).sum();
+    lanes.iter().sum::<f64>() + rest
+}

@@ -1,0 +1,21 @@
+//! What can go wrong with a net.
+
+/// An error about a net or an optimiser. The message fits one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NnError {
+    /// The net cannot be built for its input, or its initialisation names what is not there.
+    #[error("model: {0}")]
+    Model(String),
+    /// Saved parameters do not fit the net.
+    #[error("tensor {name}: {problem}")]
+    Parameter {
+        /// The tensor.
+        name: String,
+        /// What does not fit.
+        problem: String,
+    },
+    /// The tensor library refused; a bug rather than a mistake of the user's.
+    #[error("tensor operation failed: {}", .0.to_string().lines().next().unwrap_or_default())]
+    Tensor(#[from] candle_core::Error),
+}

@@ -1,0 +1,289 @@
+//! Whole nets: gradients against central differences, and trajectories against numbers of an independent program.
+
+use candle_core::{DType, Device, Tensor};
+use randlab_core::Seed;
+use randlab_kernels::softmax_cross_entropy;
+use randlab_nn::{Net, Optim, Parameter, Parameters, init, layers};
+use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Optimizer};
+
+const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+
+/// Entry k is `s sin(a k + b)`.
+fn wave(shape: &[usize], a: f64, b: f64, s: f64) -> Vec<f64> {
+    (0..shape.iter().product()).map(|k| s * (a * k as f64 + b).sin()).collect()
+}
+
+fn tensor(shape: &[usize], values: Vec<f64>, dtype: DType) -> Tensor {
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+}
+
+fn labels(n: usize, classes: usize) -> Tensor {
+    let labels: Vec<u32> = (0..n).map(|k| u32::try_from(k % classes).unwrap()).collect();
+    Tensor::from_vec(labels, n, &Device::Cpu).unwrap()
+}
+
+struct Case {
+    model: ModelSpec,
+    input: [usize; 3],
+    n: usize,
+    classes: usize,
+}
+
+fn cases() -> [Case; 5] {
+    let cnn2 = |kernel, stride, padding, pool| ModelSpec::Cnn2 {
+        kernel,
+        filters: 4,
+        stride,
+        padding,
+        pool,
+        hidden: 5,
+    };
+    let case = |model, input| Case { model, input, n: 6, classes: 3 };
+    [
+        case(ModelSpec::Mlp { hidden: vec![9, 8] }, [7, 1, 1]),
+        case(cnn2(3, 1, 0, 1), [3, 8, 8]),
+        case(cnn2(3, 2, 1, 1), [1, 9, 9]),
+        case(cnn2(5, 1, 2, 2), [2, 7, 8]),
+        case(ModelSpec::Cnn3 { filters: 3, hidden: 6 }, [3, 12, 12]),
+    ]
+}
+
+fn fresh(case: &Case) -> Parameters {
+    let layers = layers(&case.model, case.input, case.classes).unwrap();
+    let spec = InitSpec { law: InitLaw::He, scale: Default::default(), odd_inputs: 1.0 };
+    let mut parameters = init(&layers, &spec, Seed::new(5)).unwrap();
+    // Biases off zero, so that their gradients are tested away from a special point.
+    for (name, p) in &mut parameters {
+        if name.ends_with(".bias") {
+            p.values.iter_mut().enumerate().for_each(|(i, b)| *b = 0.1 + 0.03 * i as f32);
+        }
+    }
+    parameters
+}
+
+fn loss(net: &Net, case: &Case) -> Tensor {
+    let shape = [case.n, case.input[0], case.input[1], case.input[2]];
+    let x = tensor(&shape, wave(&shape, 0.371, 0.1, 1.3), DType::F64);
+    softmax_cross_entropy(&net.forward(&x).unwrap(), &labels(case.n, case.classes)).unwrap()
+}
+
+#[test]
+fn gradients_of_whole_nets_match_finite_differences() {
+    const H: f64 = 1e-6;
+    for case in cases() {
+        let parameters = fresh(&case);
+        let net = Net::new(&case.model, case.input, case.classes, &parameters, DType::F64).unwrap();
+        let grads = loss(&net, &case).backward().unwrap();
+        for (name, var) in net.parameters() {
+            let analytic = grads.get(var.as_tensor()).unwrap().flatten_all().unwrap();
+            let analytic = analytic.to_vec1::<f64>().unwrap();
+            let largest = analytic.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+            let at = var.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            for k in (0..at.len()).step_by(at.len().div_ceil(40)) {
+                let moved = |h: f64| {
+                    let mut values = at.clone();
+                    values[k] += h;
+                    var.set(&tensor(var.dims(), values, DType::F64)).unwrap();
+                    loss(&net, &case).to_scalar::<f64>().unwrap()
+                };
+                let numeric = (moved(H) - moved(-H)) / (2.0 * H);
+                moved(0.0);
+                let error = (numeric - analytic[k]).abs() / largest;
+                assert!(error < 1e-6, "{:?} {name}[{k}]: {error}", case.model);
+            }
+        }
+    }
+}
+
+/// Loss before each of 11 full-batch steps of SGD with momentum .9 and learning rate .05.
+fn trajectory(case: &Case, x: Vec<f64>, weights: &[(&str, Vec<f64>)], dtype: DType) -> Vec<f64> {
+    let layers = layers(&case.model, case.input, case.classes).unwrap();
+    let spec = InitSpec { law: InitLaw::He, scale: Default::default(), odd_inputs: 1.0 };
+    let zeros = init(&layers, &spec, Seed::new(0)).unwrap();
+    let net = Net::new(&case.model, case.input, case.classes, &zeros, dtype).unwrap();
+    for (name, var) in net.parameters() {
+        if let Some((_, values)) = weights.iter().find(|(n, _)| *n == name) {
+            var.set(&tensor(var.dims(), values.clone(), dtype)).unwrap();
+        }
+    }
+    let mut optim = Optim::new(&SGD, &net).unwrap();
+    let x = tensor(&[case.n, case.input[0], case.input[1], case.input[2]], x, dtype);
+    let y = labels(case.n, case.classes);
+    let mut losses = Vec::new();
+    for _ in 0..11 {
+        let loss = softmax_cross_entropy(&net.forward(&x).unwrap(), &y).unwrap();
+        losses.push(loss.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap());
+        optim.step(&net, &loss.backward().unwrap(), 0.05).unwrap();
+    }
+    losses
+}
+
+fn agree(losses: &[f64], expected: &[f64; 11], tolerance: f64) {
+    for (loss, expected) in losses.iter().zip(expected) {
+        assert!((loss - expected).abs() < tolerance, "{losses:?}");
+    }
+}
+
+/// Numbers of an independent float64 implementation of the same formulas.
+#[test]
+fn the_fully_connected_net_follows_the_reference_trajectory() {
+    const EXPECTED: [f64; 11] = [
+        1.415428568482,
+        1.406429900226,
+        1.394508515227,
+        1.389374632464,
+        1.383111129922,
+        1.373558327441,
+        1.360723842993,
+        1.349899935576,
+        1.341201070112,
+        1.337308445499,
+        1.333515796500,
+    ];
+    let model = ModelSpec::Mlp { hidden: vec![16, 9] };
+    let case = Case { model, input: [7, 1, 1], n: 12, classes: 4 };
+    let weights = [
+        ("fc1.weight", wave(&[16, 7], 0.91, 0.2, 0.5)),
+        ("fc2.weight", wave(&[9, 16], 1.13, 0.3, 0.4)),
+        ("head.weight", wave(&[4, 9], 0.77, 0.4, 0.6)),
+    ];
+    for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 1e-4)] {
+        let x = wave(&[12, 7], 0.37, 0.1, 1.5);
+        agree(&trajectory(&case, x, &weights, dtype), &EXPECTED, tolerance);
+    }
+}
+
+/// As above.
+#[test]
+fn the_convolutional_net_follows_the_reference_trajectory() {
+    const EXPECTED: [f64; 11] = [
+        1.088339900997,
+        1.033681961403,
+        0.955698841638,
+        0.888343392600,
+        0.827945085856,
+        0.780847549947,
+        0.736709090649,
+        0.687776404994,
+        0.640978838067,
+        0.593870161616,
+        0.558095908228,
+    ];
+    let model =
+        ModelSpec::Cnn2 { kernel: 3, filters: 5, stride: 1, padding: 0, pool: 1, hidden: 7 };
+    let case = Case { model, input: [3, 8, 8], n: 6, classes: 3 };
+    let weights = [
+        ("conv1.weight", wave(&[5, 3, 3, 3], 0.83, 0.2, 0.3)),
+        ("fc1.weight", wave(&[7, 180], 1.31, 0.3, 0.15)),
+        ("head.weight", wave(&[3, 7], 0.77, 0.4, 0.6)),
+    ];
+    for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 1e-4)] {
+        let x = wave(&[6, 3, 8, 8], 0.171, 0.05, 1.2);
+        agree(&trajectory(&case, x, &weights, dtype), &EXPECTED, tolerance);
+    }
+}
+
+/// One step, written out by hand for one weight and one bias.
+#[test]
+fn optimisers_follow_their_formulas() {
+    let case = &cases()[0];
+    let build =
+        || Net::new(&case.model, case.input, case.classes, &fresh(case), DType::F64).unwrap();
+    let read = |net: &Net, name: &str| {
+        let var = net.parameters().find(|(n, _)| *n == name).unwrap().1;
+        var.flatten_all().unwrap().to_vec1::<f64>().unwrap()[0]
+    };
+    let grad = |net: &Net, name: &str| {
+        let var = net.parameters().find(|(n, _)| *n == name).unwrap().1;
+        let grads = loss(net, case).backward().unwrap();
+        grads.get(var.as_tensor()).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()[0]
+    };
+    for (name, decay) in [("fc1.weight", 0.01), ("fc1.bias", 0.0)] {
+        let (net, kind) = (build(), Optimizer::Sgd { momentum: 0.9, weight_decay: 0.01 });
+        let mut optim = Optim::new(&kind, &net).unwrap();
+        let (mut w, mut v) = (read(&net, name), 0.0);
+        for _ in 0..3 {
+            v = 0.9 * v + grad(&net, name) + decay * w;
+            w -= 0.1 * v;
+            optim.step(&net, &loss(&net, case).backward().unwrap(), 0.1).unwrap();
+            assert!((read(&net, name) - w).abs() < 1e-14, "{name}");
+        }
+    }
+    let net = build();
+    let mut optim = Optim::new(&Optimizer::Adam {}, &net).unwrap();
+    let (mut w, mut m, mut v) = (read(&net, "fc1.weight"), 0.0, 0.0);
+    for t in 1..4 {
+        let g = grad(&net, "fc1.weight");
+        m = 0.9 * m + 0.1 * g;
+        v = 0.999 * v + 0.001 * g * g;
+        let (mean, square) = (m / (1.0 - 0.9_f64.powi(t)), v / (1.0 - 0.999_f64.powi(t)));
+        w -= 0.01 * mean / (square.sqrt() + 1e-8);
+        optim.step(&net, &loss(&net, case).backward().unwrap(), 0.01).unwrap();
+        assert!((read(&net, "fc1.weight") - w).abs() < 1e-13);
+    }
+}
+
+#[test]
+fn a_saved_optimiser_goes_on_with_the_same_bits() {
+    let case = &cases()[1];
+    for kind in [SGD, Optimizer::Adam {}] {
+        let start =
+            || Net::new(&case.model, case.input, case.classes, &fresh(case), DType::F32).unwrap();
+        let step = |net: &Net, optim: &mut Optim| {
+            let shape = [case.n, case.input[0], case.input[1], case.input[2]];
+            let x = tensor(&shape, wave(&shape, 0.371, 0.1, 1.3), DType::F32);
+            let loss =
+                softmax_cross_entropy(&net.forward(&x).unwrap(), &labels(case.n, case.classes));
+            optim.step(net, &loss.unwrap().backward().unwrap(), 0.05).unwrap();
+        };
+        let straight = start();
+        let mut optim = Optim::new(&kind, &straight).unwrap();
+        (0..3).for_each(|_| step(&straight, &mut optim));
+        let saved = (straight.export().unwrap(), optim.export().unwrap());
+        (0..3).for_each(|_| step(&straight, &mut optim));
+        let resumed =
+            Net::new(&case.model, case.input, case.classes, &saved.0, DType::F32).unwrap();
+        let mut optim = Optim::new(&kind, &resumed).unwrap();
+        optim.import(&saved.1).unwrap();
+        (0..3).for_each(|_| step(&resumed, &mut optim));
+        assert_eq!(straight.export().unwrap(), resumed.export().unwrap());
+    }
+}
+
+#[test]
+fn norms_are_those_of_gradient_and_change() {
+    let case = &cases()[0];
+    let net = Net::new(&case.model, case.input, case.classes, &fresh(case), DType::F64).unwrap();
+    let before = net.export().unwrap();
+    let mut optim = Optim::new(&SGD, &net).unwrap();
+    let grads = loss(&net, case).backward().unwrap();
+    let norms = optim.step(&net, &grads, 0.1).unwrap();
+    let after = net.export().unwrap();
+    for (name, norm) in &norms.update {
+        let pairs = before[name].values.iter().zip(&after[name].values);
+        let change = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+        assert!((change - norm).abs() < 1e-6, "{name}");
+        // The first step has no momentum yet.
+        assert!((norms.grad[name] * 0.1 - norm).abs() < 1e-12, "{name}");
+    }
+    let total: f64 = norms.grad.values().map(|n| n * n).sum();
+    assert!((norms.grad_total().powi(2) - total).abs() < 1e-12);
+}
+
+#[test]
+fn parameters_that_do_not_fit_are_refused() {
+    let case = &cases()[1];
+    let build = |p: &Parameters| {
+        Net::new(&case.model, case.input, case.classes, p, DType::F32).err().unwrap().to_string()
+    };
+    let mut missing = fresh(case);
+    missing.remove("fc1.bias");
+    assert_eq!(build(&missing), "tensor fc1.bias: missing");
+    let mut wrong = fresh(case);
+    wrong.insert("head.bias".into(), Parameter { shape: vec![4], values: vec![0.0; 4] });
+    assert_eq!(build(&wrong), "tensor head.bias: shape [4], expected [3]");
+    let large =
+        ModelSpec::Cnn2 { kernel: 9, filters: 1, stride: 1, padding: 0, pool: 1, hidden: 1 };
+    let message = layers(&large, [3, 8, 8], 2).unwrap_err().to_string();
+    assert!(message.contains("kernel 9") && message.contains("8x8"), "{message}");
+}

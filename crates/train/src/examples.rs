@@ -1,0 +1,64 @@
+//! The images of one split with the labels they are trained on or judged by.
+
+use candle_core::{Device, Tensor};
+use rand::seq::SliceRandom;
+use randlab_core::{ClassId, ImageId, LabelScheme, Purpose, Seed, Split, stream};
+use randlab_data::Dataset;
+
+use crate::TrainError;
+
+/// Standardised inputs `[N, C*H*W]` f32 and labels `[N]`.
+pub(crate) struct Examples {
+    pub ids: Vec<ImageId>,
+    pub labels: Vec<ClassId>,
+    inputs: Vec<f32>,
+    shape: [usize; 3],
+}
+
+impl Examples {
+    /// The images of `split` with labels by `scheme`; `None` when the scheme needs real classes and there are none.
+    pub fn new(
+        data: &Dataset,
+        split: Split,
+        scheme: &LabelScheme,
+        seed: Seed,
+    ) -> Result<Option<Self>, TrainError> {
+        let ids = data.ids(split).to_vec();
+        let real = data.real(split);
+        let classes = data.classes();
+        let assign = |(&id, &real): (&ImageId, &Option<ClassId>)| {
+            scheme.assign(seed, id, real, classes)
+        };
+        let Some(labels) = ids.iter().zip(&real).map(assign).collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
+        let inputs = data.standardised(split)?;
+        Ok(Some(Self { ids, labels, inputs, shape: data.shape() }))
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Images `[n, C, H, W]` f32 and labels `[n]` u32 at `positions`.
+    pub fn batch(&self, positions: &[usize]) -> candle_core::Result<(Tensor, Tensor)> {
+        let [c, h, w] = self.shape;
+        let size = c * h * w;
+        let mut inputs = Vec::with_capacity(positions.len() * size);
+        for &p in positions {
+            inputs.extend_from_slice(&self.inputs[p * size..(p + 1) * size]);
+        }
+        let labels: Vec<u32> = positions.iter().map(|&p| self.labels[p]).collect();
+        let x = Tensor::from_vec(inputs, (positions.len(), c, h, w), &Device::Cpu)?;
+        let y = Tensor::from_vec(labels, positions.len(), &Device::Cpu)?;
+        Ok((x, y))
+    }
+
+    /// Positions in the order of an epoch, a function of seed and epoch alone.
+    pub fn order(&self, seed: Seed, epoch: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.shuffle(&mut stream(seed, Purpose::BatchOrder, epoch));
+        order
+    }
+}

@@ -1,0 +1,436 @@
+//! The training loop.
+
+use std::{collections::BTreeSet, time::Duration, time::Instant};
+
+use candle_core::DType;
+use randlab_core::{Digest, LabelScheme, Split};
+use randlab_data::Dataset;
+use randlab_kernels::{correct, softmax_cross_entropy};
+use randlab_nn::{Layer, Net, Optim, lr_at};
+use randlab_recipe::{Checkpoints, TrainConfig};
+use randlab_store::{RunDir, Status, StoreError};
+
+use crate::{
+    Checkpoint, TrainError,
+    checkpoint::Header,
+    examples::Examples,
+    log::{LayerEntry, Log, PassEntry, StepEntry},
+    resume::{self, State},
+    rows, transfer,
+};
+
+/// What a run reads.
+pub struct Inputs<'a> {
+    /// The prepared dataset.
+    pub data: &'a Dataset,
+    /// Last checkpoint of the parent run with its path, where the configuration names a parent.
+    pub parent: Option<(&'a str, &'a Checkpoint)>,
+}
+
+/// What a run asks its surroundings.
+pub trait Hooks {
+    /// True when the run should save its state and leave.
+    fn stop(&self) -> bool;
+    /// Called after each step.
+    fn progress(&mut self, at: &Progress);
+    /// Time between saved states.
+    fn save_every(&self) -> Duration;
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Steps of the longest possible run.
+    pub steps: u64,
+    /// Mean loss of the last minibatch, nat.
+    pub loss: f64,
+    /// Its accuracy.
+    pub accuracy: f64,
+}
+
+/// How [`train`] ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The run is complete.
+    Finished {
+        /// Whether it reached its target.
+        status: Status,
+        /// Files written, besides the manifest.
+        files: Vec<String>,
+        /// Accuracy on the training labels, full pass at the end.
+        accuracy: f64,
+    },
+    /// It was asked to stop and left a state to go on from.
+    Stopped {
+        /// Optimiser steps done.
+        step: u64,
+    },
+}
+
+/// Trains as `config` says and writes the run's files into `dir`, all but the manifest. Goes on from a saved state of
+/// the same `fingerprint`, if there is one.
+///
+/// # Errors
+/// [`TrainError::NotFinite`] as soon as a loss, gradient or weight is no number; the others when inputs do not fit.
+pub fn train(
+    config: &TrainConfig,
+    fingerprint: &Digest,
+    inputs: &Inputs<'_>,
+    dir: &RunDir,
+    hooks: &mut dyn Hooks,
+) -> Result<Outcome, TrainError> {
+    let mut session = Session::start(config, fingerprint, inputs, dir)?;
+    let begun = Instant::now();
+    let before = session.seconds;
+    let mut saved = Instant::now();
+    while !session.is_done() {
+        let at = session.step()?;
+        session.seconds = before + begun.elapsed().as_secs_f64();
+        hooks.progress(&at);
+        let stop = hooks.stop() && !session.is_done();
+        if stop || saved.elapsed() >= hooks.save_every() {
+            session.state()?.write(dir.root(), fingerprint)?;
+            saved = Instant::now();
+        }
+        if stop {
+            return Ok(Outcome::Stopped { step: session.step });
+        }
+    }
+    session.finish()
+}
+
+struct Session<'a> {
+    config: &'a TrainConfig,
+    fingerprint: &'a Digest,
+    dir: &'a RunDir,
+    data: &'a Dataset,
+    train: Examples,
+    /// Images never trained on, with real labels; none where the net's outputs have nothing to do with those.
+    holdout: Option<Examples>,
+    net: Net,
+    optim: Optim,
+    log: Log,
+    step: u64,
+    steps_per_epoch: u64,
+    steps: u64,
+    kept: BTreeSet<u64>,
+    order: Vec<usize>,
+    done: bool,
+    seconds: f64,
+}
+
+impl<'a> Session<'a> {
+    fn start(
+        config: &'a TrainConfig,
+        fingerprint: &'a Digest,
+        inputs: &Inputs<'a>,
+        dir: &'a RunDir,
+    ) -> Result<Self, TrainError> {
+        let data = inputs.data;
+        let wrong = |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
+        let train = Examples::new(data, config.split, &config.labels, config.seed)?
+            .ok_or_else(|| wrong(format!("{} has no real labels", data.source())))?;
+        let steps_per_epoch = train.len() as u64 / u64::from(config.batch.max(1));
+        if steps_per_epoch == 0 {
+            let problem = format!("batch {} is larger than the {} images", config.batch, train.len());
+            return Err(wrong(problem));
+        }
+        let classes = config.labels.head_classes(data.classes()) as usize;
+        let holdout = if classes == data.classes() as usize {
+            let examples = Examples::new(data, Split::Holdout, &LabelScheme::Real {}, config.seed)?;
+            examples.filter(|e| e.len() > 0)
+        } else {
+            None
+        };
+        let layers = randlab_nn::layers(&config.model, data.shape(), classes)?;
+        let saved = State::read(dir.root(), fingerprint)?;
+        let parameters = match &saved {
+            Some(state) => state.parameters.clone(),
+            None => first_weights(config, inputs, &layers)?,
+        };
+        let net = Net::new(&config.model, data.shape(), classes, &parameters, DType::F32)?;
+        let mut optim = Optim::new(&config.optimizer, &net)?;
+        let steps = steps_per_epoch * u64::from(config.epochs);
+        let mut session = Self {
+            config,
+            fingerprint,
+            dir,
+            data,
+            train,
+            holdout,
+            net,
+            log: Log::default(),
+            step: 0,
+            steps_per_epoch,
+            steps,
+            kept: kept_steps(config.checkpoints, steps),
+            order: Vec::new(),
+            done: false,
+            seconds: 0.0,
+            optim: {
+                if let Some(state) = &saved {
+                    optim.import(&state.optimizer)?;
+                }
+                optim
+            },
+        };
+        match saved {
+            Some(state) => {
+                session.step = state.step;
+                session.seconds = state.seconds;
+                session.log = state.log;
+                session.order = session.train.order(config.seed, session.epoch());
+                session.done = session.ends_here();
+            }
+            None => session.begin()?,
+        }
+        Ok(session)
+    }
+
+    /// What is recorded before the first step.
+    fn begin(&mut self) -> Result<(), TrainError> {
+        // Whatever an earlier configuration left is not part of this run.
+        self.dir.clear_except(&["log.jsonl"])?;
+        self.order = self.train.order(self.config.seed, 0);
+        self.pass(Split::Holdout)?;
+        self.pass(self.config.split)?;
+        self.record_layers(None)?;
+        self.keep()
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn epoch(&self) -> u64 {
+        self.step / self.steps_per_epoch
+    }
+
+    /// One optimiser step with everything that is due after it.
+    fn step(&mut self) -> Result<Progress, TrainError> {
+        let batch = self.config.batch as usize;
+        let first = usize::try_from(self.step % self.steps_per_epoch).unwrap_or(0) * batch;
+        let (x, y) = self.train.batch(&self.order[first..first + batch])?;
+        let logits = self.net.forward(&x)?;
+        let right = correct(&logits, &y)?;
+        let loss = softmax_cross_entropy(&logits, &y)?;
+        let mean_loss = f64::from(loss.to_scalar::<f32>()?);
+        self.finite("loss", mean_loss)?;
+        let grads = loss.backward()?;
+        let lr = lr_at(&self.config.schedule, self.step, self.steps);
+        let norms = self.optim.step(&self.net, &grads, lr)?;
+        for (name, norm) in &norms.grad {
+            self.finite(&format!("gradient of {name}"), *norm)?;
+        }
+        for (name, norm) in &norms.update {
+            self.finite(&format!("update of {name}"), *norm)?;
+        }
+        self.log.steps.push(StepEntry {
+            loss_sum: mean_loss * batch as f64,
+            correct: right as f64,
+            lr,
+            grad_norm: norms.grad_total(),
+            update_norm: norms.update_total(),
+        });
+        self.step += 1;
+        self.after_step(&norms)?;
+        let accuracy = right as f64 / batch as f64;
+        Ok(Progress { step: self.step, steps: self.steps, loss: mean_loss, accuracy })
+    }
+
+    fn after_step(&mut self, norms: &randlab_nn::StepNorms) -> Result<(), TrainError> {
+        self.done = self.ends_here();
+        if self.kept.contains(&self.step) || self.done {
+            self.record_layers(Some(norms))?;
+        }
+        if self.kept.contains(&self.step) {
+            self.keep()?;
+        }
+        if self.step.is_multiple_of(self.steps_per_epoch) {
+            // Under random labels the real ones are a matter of chance all along; start and end are enough.
+            let telling = !matches!(self.config.labels, LabelScheme::Random { .. });
+            if telling && !self.done {
+                self.pass(Split::Holdout)?;
+            }
+            self.order = self.train.order(self.config.seed, self.epoch());
+        }
+        Ok(())
+    }
+
+    /// After the last possible step, or after an epoch whose mean minibatch accuracy is high enough.
+    fn ends_here(&self) -> bool {
+        let n = usize::try_from(self.steps_per_epoch).unwrap_or(usize::MAX);
+        let epoch_ends = self.step > 0 && self.step.is_multiple_of(self.steps_per_epoch);
+        let reached = |goal: f64| {
+            let last = &self.log.steps[self.log.steps.len() - n..];
+            let images = self.steps_per_epoch as f64 * f64::from(self.config.batch);
+            last.iter().map(|s| s.correct).sum::<f64>() / images >= goal
+        };
+        self.step >= self.steps || (epoch_ends && self.config.stop_at.is_some_and(reached))
+    }
+
+    fn finite(&self, what: &str, value: f64) -> Result<(), TrainError> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        Err(TrainError::NotFinite { tensor: what.to_owned(), value, step: self.step })
+    }
+
+    /// Measures a whole split and logs the sums.
+    fn pass(&mut self, split: Split) -> Result<(), TrainError> {
+        let assigned = split == self.config.split;
+        let examples = if assigned { Some(&self.train) } else { self.holdout.as_ref() };
+        let Some(examples) = examples else { return Ok(()) };
+        let (mut loss_sum, mut right) = (0.0, 0);
+        let positions: Vec<usize> = (0..examples.len()).collect();
+        for chunk in positions.chunks(EVALUATED_AT_ONCE) {
+            let (x, y) = examples.batch(chunk)?;
+            let logits = self.net.forward(&x)?.detach();
+            right += correct(&logits, &y)?;
+            let loss = softmax_cross_entropy(&logits, &y)?;
+            loss_sum += f64::from(loss.to_scalar::<f32>()?) * chunk.len() as f64;
+        }
+        let (correct, count) = (right as f64, examples.len() as u64);
+        self.log.passes.push(PassEntry { step: self.step, split, assigned, loss_sum, correct, count });
+        Ok(())
+    }
+
+    fn record_layers(&mut self, norms: Option<&randlab_nn::StepNorms>) -> Result<(), TrainError> {
+        let parameters = self.net.export()?;
+        for (layer, spec) in self.net.layers().iter().enumerate() {
+            let name = format!("{}.weight", spec.name);
+            let values = parameters.get(&name).map_or(&[][..], |p| &p.values);
+            let weight = values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            self.finite(&name, weight)?;
+            let (grad, update) = match norms {
+                Some(n) => (n.grad.get(&name).copied(), n.update.get(&name).copied()),
+                None => (None, None),
+            };
+            self.log.layers.push(LayerEntry { step: self.step, layer, weight, grad, update });
+        }
+        Ok(())
+    }
+
+    /// Writes an intermediate checkpoint with the first layers.
+    fn keep(&self) -> Result<(), TrainError> {
+        if !self.kept.contains(&self.step) {
+            return Ok(());
+        }
+        let depth = self.config.checkpoints.layers as usize;
+        let names: Vec<&str> =
+            self.net.layers().iter().take(depth).map(|l| l.name.as_str()).collect();
+        let mut checkpoint = self.checkpoint()?;
+        checkpoint.parameters.retain(|tensor, _| {
+            tensor.split_once('.').is_some_and(|(layer, _)| names.contains(&layer))
+        });
+        checkpoint.write(&self.dir.path(&Checkpoint::name(self.step)))
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint, TrainError> {
+        let header = Header {
+            run: self.config.run.id.clone(),
+            fingerprint: self.fingerprint.clone(),
+            step: self.step,
+            model: self.config.model.clone(),
+            input: self.data.shape(),
+            classes: self.config.labels.head_classes(self.data.classes()) as usize,
+        };
+        Ok(Checkpoint { header, parameters: self.net.export()? })
+    }
+
+    fn state(&self) -> Result<State, TrainError> {
+        Ok(State {
+            step: self.step,
+            parameters: self.net.export()?,
+            optimizer: self.optim.export()?,
+            log: self.log.clone(),
+        })
+    }
+
+    fn finish(mut self) -> Result<Outcome, TrainError> {
+        self.pass(Split::Holdout)?;
+        self.pass(self.config.split)?;
+        let last = self.log.passes.last();
+        let accuracy = last.map_or(0.0, |p| p.correct / p.count as f64);
+        let reached = self.config.target.is_none_or(|target| accuracy >= target);
+        let status = if reached { Status::Ok } else { Status::NotConverged };
+        self.checkpoint()?.write(&self.dir.path(Checkpoint::FINAL))?;
+        let mut files: Vec<String> = self.kept.iter().map(|&s| Checkpoint::name(s)).collect();
+        // A run that stopped early kept fewer.
+        files.retain(|name| self.dir.path(name).exists());
+        files.push(Checkpoint::FINAL.to_owned());
+        let facts = rows::Facts {
+            config: self.config,
+            fingerprint: self.fingerprint,
+            data: self.data,
+            train: &self.train,
+            layers: self.net.layers(),
+            log: &self.log,
+            steps_per_epoch: self.steps_per_epoch,
+            step: self.step,
+            status,
+            accuracy,
+        };
+        files.extend(rows::write(&facts, self.dir)?);
+        files.sort();
+        Ok(Outcome::Finished { status, files, accuracy })
+    }
+}
+
+/// Images per forward pass when measuring; bounds memory, and being fixed it keeps the sums the same everywhere.
+const EVALUATED_AT_ONCE: usize = 250;
+
+/// Steps `2^(k / per_octave)`, rounded, from 0 on.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a power of two below the number of steps")]
+fn kept_steps(kept: Checkpoints, steps: u64) -> BTreeSet<u64> {
+    if kept.per_octave == 0 {
+        return BTreeSet::new();
+    }
+    let at = |k: u32| (f64::from(k) / f64::from(kept.per_octave)).exp2().round() as u64;
+    [0].into_iter().chain((0..).map(at).take_while(|&step| step <= steps)).collect()
+}
+
+fn first_weights(
+    config: &TrainConfig,
+    inputs: &Inputs<'_>,
+    layers: &[Layer],
+) -> Result<randlab_nn::Parameters, TrainError> {
+    let fresh = randlab_nn::init(layers, &config.init, config.seed)?;
+    match (&config.transfer, inputs.parent) {
+        (None, _) => Ok(fresh),
+        (Some(transfer), Some((path, parent))) => {
+            transfer::apply(fresh, &parent.parameters, layers, transfer, config.seed)
+                .map_err(|e| e.at(path))
+        }
+        (Some(transfer), None) => Err(TrainError::Config {
+            run: config.run.id.to_string(),
+            problem: format!("needs the last checkpoint of {}", transfer.parent),
+        }),
+    }
+}
+
+/// Removes the saved state of a run that is done.
+///
+/// # Errors
+/// [`StoreError::Io`] when the file is there and cannot be removed.
+pub fn discard_state(dir: &RunDir) -> Result<(), StoreError> {
+    dir.remove(resume::NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_lie_evenly_on_a_log_scale() {
+        let steps = |per_octave, steps| {
+            let kept = Checkpoints { per_octave, layers: 1 };
+            kept_steps(kept, steps).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(steps(1, 20), [0, 1, 2, 4, 8, 16]);
+        assert_eq!(steps(2, 12), [0, 1, 2, 3, 4, 6, 8, 11]);
+        assert_eq!(steps(0, 20), [] as [u64; 0]);
+    }
+}
