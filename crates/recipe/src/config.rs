@@ -278,6 +278,17 @@ pub enum InitLaw {
     TruncatedNormal,
 }
 
+impl InitLaw {
+    /// The name used in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::He => "he",
+            Self::Lecun => "lecun",
+            Self::TruncatedNormal => "truncated-normal",
+        }
+    }
+}
+
 /// What takes the place of initial weights in finetune (paper, Figure 5). The head is always fresh, biases restart at 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

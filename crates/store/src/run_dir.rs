@@ -91,7 +91,9 @@ impl RunDir {
     pub fn remove(&self, name: &str) -> Result<(), StoreError> {
         let path = self.path(name);
         match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io(&path, "remove")(e)),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io(&path, "remove")(e))
+            }
             _ => Ok(()),
         }
     }

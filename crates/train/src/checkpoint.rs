@@ -52,7 +52,8 @@ impl Checkpoint {
         let problem = |e: serde_json::Error| bad(path, e.to_string());
         let header = serde_json::to_value(&self.header).map_err(problem)?;
         let tensors = self.parameters.iter();
-        let tensors = tensors.map(|(n, p)| (n.clone(), TensorData::f32(&p.shape, p.values.clone())));
+        let tensors =
+            tensors.map(|(n, p)| (n.clone(), TensorData::f32(&p.shape, p.values.clone())));
         TensorFile { header, tensors: tensors.collect() }.write(path)?;
         Ok(())
     }

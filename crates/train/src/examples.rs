@@ -5,8 +5,6 @@ use rand::seq::SliceRandom;
 use randlab_core::{ClassId, ImageId, LabelScheme, Purpose, Seed, Split, stream};
 use randlab_data::Dataset;
 
-use crate::TrainError;
-
 /// Standardised inputs `[N, C*H*W]` f32 and labels `[N]`.
 pub(crate) struct Examples {
     pub ids: Vec<ImageId>,
@@ -17,23 +15,17 @@ pub(crate) struct Examples {
 
 impl Examples {
     /// The images of `split` with labels by `scheme`; `None` when the scheme needs real classes and there are none.
-    pub fn new(
-        data: &Dataset,
-        split: Split,
-        scheme: &LabelScheme,
-        seed: Seed,
-    ) -> Result<Option<Self>, TrainError> {
+    pub fn new(data: &Dataset, split: Split, scheme: &LabelScheme, seed: Seed) -> Option<Self> {
         let ids = data.ids(split).to_vec();
         let real = data.real(split);
         let classes = data.classes();
-        let assign = |(&id, &real): (&ImageId, &Option<ClassId>)| {
-            scheme.assign(seed, id, real, classes)
+        let assign =
+            |(&id, &real): (&ImageId, &Option<ClassId>)| scheme.assign(seed, id, real, classes);
+        let Some(labels) = ids.iter().zip(real).map(assign).collect::<Option<Vec<_>>>() else {
+            return None;
         };
-        let Some(labels) = ids.iter().zip(&real).map(assign).collect::<Option<Vec<_>>>() else {
-            return Ok(None);
-        };
-        let inputs = data.standardised(split)?;
-        Ok(Some(Self { ids, labels, inputs, shape: data.shape() }))
+        let inputs = data.standardised(split);
+        Some(Self { ids, labels, inputs, shape: data.shape() })
     }
 
     /// Number of images.

@@ -92,7 +92,13 @@ impl Log {
         let layers = rows::<5>(tensors.get("log.layers")?)?.iter().map(|r| {
             let norm = |x: f64| (x >= 0.0).then_some(x);
             let layer = usize::try_from(count(r[1])).ok()?;
-            Some(LayerEntry { step: count(r[0]), layer, weight: r[2], grad: norm(r[3]), update: norm(r[4]) })
+            Some(LayerEntry {
+                step: count(r[0]),
+                layer,
+                weight: r[2],
+                grad: norm(r[3]),
+                update: norm(r[4]),
+            })
         });
         Some(Self {
             steps: steps.collect(),
@@ -113,7 +119,11 @@ fn rows<const C: usize>(tensor: &TensorData) -> Option<&[[f64; C]]> {
 }
 
 /// Counts were written as exact whole numbers below 2^53.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers, not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole numbers, not negative"
+)]
 fn count(x: f64) -> u64 {
     x as u64
 }
@@ -126,7 +136,13 @@ mod tests {
     fn survives_the_round_trip_and_refuses_other_shapes() {
         let log = Log {
             steps: vec![
-                StepEntry { loss_sum: 2.5, correct: 3.0, lr: 0.1, grad_norm: 0.2, update_norm: 0.02 };
+                StepEntry {
+                    loss_sum: 2.5,
+                    correct: 3.0,
+                    lr: 0.1,
+                    grad_norm: 0.2,
+                    update_norm: 0.02
+                };
                 3
             ],
             passes: vec![PassEntry {

@@ -31,10 +31,10 @@ pub(crate) struct Facts<'a> {
 
 /// Writes `labels`, `metrics`, `layers` and `runs`; returns their file names.
 pub(crate) fn write(facts: &Facts<'_>, dir: &RunDir) -> Result<Vec<String>, TrainError> {
-    write_table(&dir.path("labels.parquet"), &labels(facts))?;
-    write_table(&dir.path("metrics.parquet"), &metrics(facts))?;
-    write_table(&dir.path("layers.parquet"), &layers(facts))?;
-    write_table(&dir.path("runs.parquet"), &[run(facts)?])?;
+    write_table(&dir.path("labels.parquet"), labels(facts))?;
+    write_table(&dir.path("metrics.parquet"), metrics(facts))?;
+    write_table(&dir.path("layers.parquet"), layers(facts))?;
+    write_table(&dir.path("runs.parquet"), vec![run(facts)?])?;
     let names = ["labels", "metrics", "layers", "runs"];
     Ok(names.iter().map(|name| format!("{name}.parquet")).collect())
 }
@@ -47,7 +47,7 @@ fn stage(facts: &Facts<'_>) -> String {
 
 fn labels(facts: &Facts<'_>) -> Vec<LabelRow> {
     let real = facts.data.real(facts.config.split);
-    let assigned = facts.train.ids.iter().zip(&facts.train.labels).zip(&real);
+    let assigned = facts.train.ids.iter().zip(&facts.train.labels).zip(real);
     let row = |((&id, &label), &real): ((&u32, &u32), &Option<u32>)| LabelRow {
         run_id: facts.config.run.id.to_string(),
         image_id: int(id),
@@ -64,10 +64,12 @@ fn labels(facts: &Facts<'_>) -> Vec<LabelRow> {
 }
 
 fn metrics(facts: &Facts<'_>) -> Vec<MetricRow> {
-    let batches = facts.log.steps.iter().enumerate().flat_map(|(i, s)| batch_rows(facts, i as u64, s));
+    let batches =
+        facts.log.steps.iter().enumerate().flat_map(|(i, s)| batch_rows(facts, i as u64, s));
     let n = usize::try_from(facts.steps_per_epoch).unwrap_or(usize::MAX);
     let epochs = facts.log.steps.chunks_exact(n).enumerate();
-    let epochs = epochs.flat_map(|(i, steps)| epoch_rows(facts, (i as u64 + 1) * facts.steps_per_epoch, steps));
+    let epochs = epochs
+        .flat_map(|(i, steps)| epoch_rows(facts, (i as u64 + 1) * facts.steps_per_epoch, steps));
     let passes = facts.log.passes.iter().flat_map(|p| pass_rows(facts, p));
     batches.chain(epochs).chain(passes).collect()
 }
@@ -94,12 +96,15 @@ fn batch_rows(facts: &Facts<'_>, step: u64, s: &StepEntry) -> Vec<MetricRow> {
 fn epoch_rows(facts: &Facts<'_>, step: u64, steps: &[StepEntry]) -> [MetricRow; 2] {
     let count = steps.len() as u64 * u64::from(facts.config.batch);
     let total = |of: fn(&StepEntry) -> f64| steps.iter().map(of).sum();
-    let row = |metric, sum| averaged(facts, (step, facts.config.split, true, "epoch", metric), sum, count);
+    let row = |metric, sum| {
+        averaged(facts, (step, facts.config.split, true, "epoch", metric), sum, count)
+    };
     [row("loss", total(|s| s.loss_sum)), row("accuracy", total(|s| s.correct))]
 }
 
 fn pass_rows(facts: &Facts<'_>, p: &PassEntry) -> [MetricRow; 2] {
-    let row = |metric, sum| averaged(facts, (p.step, p.split, p.assigned, "full", metric), sum, p.count);
+    let row =
+        |metric, sum| averaged(facts, (p.step, p.split, p.assigned, "full", metric), sum, p.count);
     [row("loss", p.loss_sum), row("accuracy", p.correct)]
 }
 
@@ -155,10 +160,9 @@ fn layers(facts: &Facts<'_>) -> Vec<LayerRow> {
 fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
     let c = facts.config;
     let json = |value: serde_json::Result<serde_json::Value>| -> Result<String, TrainError> {
-        value.and_then(|v| canonical_json(&v)).map_err(|e| TrainError::Config {
-            run: c.run.id.to_string(),
-            problem: e.to_string(),
-        })
+        value
+            .and_then(|v| canonical_json(&v))
+            .map_err(|e| TrainError::Config { run: c.run.id.to_string(), problem: e.to_string() })
     };
     let digest = Digest::of(json(serde_json::to_value(c))?.as_bytes());
     let (noise, ratio) = match c.labels {

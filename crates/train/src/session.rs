@@ -61,6 +61,10 @@ pub enum Outcome {
         files: Vec<String>,
         /// Accuracy on the training labels, full pass at the end.
         accuracy: f64,
+        /// Wall time of the steps, summed over resumed pieces.
+        seconds: f64,
+        /// Images trained on in all steps together.
+        images: u64,
     },
     /// It was asked to stop and left a state to go on from.
     Stopped {
@@ -129,17 +133,19 @@ impl<'a> Session<'a> {
         dir: &'a RunDir,
     ) -> Result<Self, TrainError> {
         let data = inputs.data;
-        let wrong = |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
-        let train = Examples::new(data, config.split, &config.labels, config.seed)?
+        let wrong =
+            |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
+        let train = Examples::new(data, config.split, &config.labels, config.seed)
             .ok_or_else(|| wrong(format!("{} has no real labels", data.source())))?;
         let steps_per_epoch = train.len() as u64 / u64::from(config.batch.max(1));
         if steps_per_epoch == 0 {
-            let problem = format!("batch {} is larger than the {} images", config.batch, train.len());
+            let problem =
+                format!("batch {} is larger than the {} images", config.batch, train.len());
             return Err(wrong(problem));
         }
         let classes = config.labels.head_classes(data.classes()) as usize;
         let holdout = if classes == data.classes() as usize {
-            let examples = Examples::new(data, Split::Holdout, &LabelScheme::Real {}, config.seed)?;
+            let examples = Examples::new(data, Split::Holdout, &LabelScheme::Real {}, config.seed);
             examples.filter(|e| e.len() > 0)
         } else {
             None
@@ -293,7 +299,14 @@ impl<'a> Session<'a> {
             loss_sum += f64::from(loss.to_scalar::<f32>()?) * chunk.len() as f64;
         }
         let (correct, count) = (right as f64, examples.len() as u64);
-        self.log.passes.push(PassEntry { step: self.step, split, assigned, loss_sum, correct, count });
+        self.log.passes.push(PassEntry {
+            step: self.step,
+            split,
+            assigned,
+            loss_sum,
+            correct,
+            count,
+        });
         Ok(())
     }
 
@@ -343,6 +356,7 @@ impl<'a> Session<'a> {
     fn state(&self) -> Result<State, TrainError> {
         Ok(State {
             step: self.step,
+            seconds: self.seconds,
             parameters: self.net.export()?,
             optimizer: self.optim.export()?,
             log: self.log.clone(),
@@ -375,7 +389,8 @@ impl<'a> Session<'a> {
         };
         files.extend(rows::write(&facts, self.dir)?);
         files.sort();
-        Ok(Outcome::Finished { status, files, accuracy })
+        let images = self.step * u64::from(self.config.batch);
+        Ok(Outcome::Finished { status, files, accuracy, seconds: self.seconds, images })
     }
 }
 
@@ -383,7 +398,11 @@ impl<'a> Session<'a> {
 const EVALUATED_AT_ONCE: usize = 250;
 
 /// Steps `2^(k / per_octave)`, rounded, from 0 on.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a power of two below the number of steps")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a power of two below the number of steps"
+)]
 fn kept_steps(kept: Checkpoints, steps: u64) -> BTreeSet<u64> {
     if kept.per_octave == 0 {
         return BTreeSet::new();

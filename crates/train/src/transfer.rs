@@ -22,7 +22,8 @@ pub(crate) fn apply(
 ) -> Result<Parameters, TransferError> {
     let depth = transfer.layers as usize;
     if depth >= layers.len() {
-        let problem = format!("{depth} layers to transfer, but {} before the head", layers.len() - 1);
+        let problem =
+            format!("{depth} layers to transfer, but {} before the head", layers.len() - 1);
         return Err(TransferError::Shape(problem));
     }
     for layer in &layers[..depth] {
@@ -232,11 +233,17 @@ mod tests {
         };
         let mut other = trained();
         other.get_mut("fc1.weight").unwrap().shape = vec![2000, 8];
-        let problem = |trained: &Parameters, depth| {
-            match apply(fresh.clone(), trained, &layers, &transfer(depth), SEED).unwrap_err() {
-                TransferError::Shape(problem) => problem,
-                TransferError::Align(e) => e.to_string(),
-            }
+        let problem = |trained: &Parameters, depth| match apply(
+            fresh.clone(),
+            trained,
+            &layers,
+            &transfer(depth),
+            SEED,
+        )
+        .unwrap_err()
+        {
+            TransferError::Shape(problem) => problem,
+            TransferError::Align(e) => e.to_string(),
         };
         assert!(problem(&other, 1).contains("[2000, 8], expected [4000, 4]"));
         assert!(problem(&Parameters::new(), 1).contains("no tensor fc1.weight"));

@@ -1,0 +1,251 @@
+//! Whole training runs on a small Gaussian dataset: what they leave, and that a kill changes nothing.
+
+use std::{cell::Cell, collections::BTreeMap, fs, path::Path, time::Duration};
+
+use randlab_core::{Digest, LabelScheme, RunId, Seed, Split};
+use randlab_data::{Dataset, prepare};
+use randlab_recipe::{
+    Checkpoints, InitLaw, InitSpec, ModelSpec, Optimizer, PrepareConfig, Rotation, RunInfo,
+    Schedule, Source, SplitSizes, TrainConfig, Transfer, TransferNorm, TransferWeights,
+};
+use randlab_store::{
+    RunDir, Status,
+    table::{LabelRow, MetricRow, RunRow, read_table},
+};
+use randlab_train::{Checkpoint, Hooks, Inputs, Outcome, Progress, TrainError, train};
+
+fn id(name: &str) -> RunId {
+    RunId::try_from(name.to_owned()).unwrap()
+}
+
+fn info(name: &str) -> RunInfo {
+    RunInfo {
+        id: id(name),
+        experiment: "test".into(),
+        panel: "p".into(),
+        arm: String::new(),
+        scale: "smoke".into(),
+        seed: Seed::new(1),
+    }
+}
+
+fn dataset(dir: &Path) -> Dataset {
+    let config = PrepareConfig {
+        run: info("data"),
+        split: SplitSizes { upstream: 60, downstream: 40, holdout: 10 },
+        source: Source::Gaussian { std: vec![0.5, 1.0, 1.5, 2.0], rotation: Rotation::None {} },
+    };
+    prepare(&config, &mut |_, _| {}).unwrap().write(dir, &config).unwrap();
+    Dataset::open(dir).unwrap()
+}
+
+fn config() -> TrainConfig {
+    TrainConfig {
+        run: info("run"),
+        seed: Seed::new(2),
+        data: id("data"),
+        split: Split::Upstream,
+        model: ModelSpec::Mlp { hidden: vec![64, 32] },
+        init: InitSpec { law: InitLaw::He, scale: BTreeMap::new(), odd_inputs: 1.0 },
+        transfer: None,
+        labels: LabelScheme::Random { classes: 3 },
+        optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
+        schedule: Schedule::Constant { lr: 0.05 },
+        batch: 16,
+        epochs: 160,
+        stop_at: None,
+        target: Some(0.95),
+        checkpoints: Checkpoints { per_octave: 1, layers: 1 },
+    }
+}
+
+/// Leaves after `stop_after` calls; saves after every step if `eager`.
+struct Test {
+    stop_after: u64,
+    eager: bool,
+    calls: Cell<u64>,
+}
+
+impl Test {
+    fn never() -> Self {
+        Self { stop_after: u64::MAX, eager: false, calls: Cell::new(0) }
+    }
+}
+
+impl Hooks for Test {
+    fn stop(&self) -> bool {
+        self.calls.set(self.calls.get() + 1);
+        self.calls.get() >= self.stop_after
+    }
+
+    fn progress(&mut self, _: &Progress) {}
+
+    fn save_every(&self) -> Duration {
+        if self.eager { Duration::ZERO } else { Duration::from_secs(3600) }
+    }
+}
+
+fn run(
+    config: &TrainConfig,
+    data: &Dataset,
+    dir: &Path,
+    hooks: &mut Test,
+) -> Result<Outcome, TrainError> {
+    let run = RunDir::open(dir).unwrap();
+    let inputs = Inputs { data, parent: None };
+    train(config, &Digest::of(format!("{config:?}").as_bytes()), &inputs, &run, hooks)
+}
+
+fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for folder in [dir.to_owned(), dir.join("checkpoints")] {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let name = entry.path().strip_prefix(dir).unwrap().display().to_string();
+            if entry.path().is_file() && !["resume.safetensors", ".lock"].contains(&name.as_str()) {
+                files.insert(name, fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn a_run_fits_random_labels_and_leaves_its_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let out = dir.path().join("run");
+    let Outcome::Finished { status, files, accuracy, .. } =
+        run(&config(), &data, &out, &mut Test::never()).unwrap()
+    else {
+        panic!("stopped")
+    };
+    assert!(status == Status::Ok && accuracy >= 0.95, "{accuracy}");
+    for name in &files {
+        assert!(out.join(name).exists(), "{name}");
+    }
+    assert!(files.contains(&"checkpoints/step-000000128.safetensors".to_owned()), "{files:?}");
+    let labels: Vec<LabelRow> = read_table(&out.join("labels.parquet")).unwrap();
+    assert_eq!(labels.len(), 60);
+    assert!(labels.iter().all(|r| r.real.is_none() && r.assigned.is_some_and(|y| y < 3)));
+    let runs: Vec<RunRow> = read_table(&out.join("runs.parquet")).unwrap();
+    assert_eq!(
+        (runs[0].steps, runs[0].n_parameters),
+        (Some(480), Some(4 * 64 + 64 + 64 * 32 + 32 + 32 * 3 + 3))
+    );
+    let metrics: Vec<MetricRow> = read_table(&out.join("metrics.parquet")).unwrap();
+    let first = metrics.iter().find(|m| m.pass == "batch" && m.metric == "loss" && m.step == 0);
+    assert!((first.unwrap().value - 3f64.ln()).abs() < 1.0);
+    let epochs = metrics.iter().filter(|m| m.pass == "epoch" && m.metric == "accuracy");
+    assert_eq!(epochs.clone().count(), 160);
+    assert!(epochs.clone().all(|m| m.count == Some(48)));
+    // Intermediate checkpoints hold the layers asked for, the last one all.
+    let early = Checkpoint::read(&out.join(Checkpoint::name(0))).unwrap();
+    assert_eq!(early.parameters.keys().collect::<Vec<_>>(), ["fc1.bias", "fc1.weight"]);
+    let last = Checkpoint::read(&out.join(Checkpoint::FINAL)).unwrap();
+    assert_eq!((last.parameters.len(), last.header.step), (6, 480));
+}
+
+#[test]
+fn a_run_stopped_anywhere_ends_with_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    for optimizer in [config().optimizer, Optimizer::Adam {}] {
+        let config = TrainConfig { optimizer, epochs: 8, ..config() };
+        let whole = dir.path().join(format!("whole-{optimizer:?}"));
+        run(&config, &data, &whole, &mut Test::never()).unwrap();
+        let pieces = dir.path().join(format!("pieces-{optimizer:?}"));
+        for stop_after in [1, 2, 4, 7] {
+            let mut hooks = Test { stop_after, ..Test::never() };
+            let outcome = run(&config, &data, &pieces, &mut hooks).unwrap();
+            assert!(matches!(outcome, Outcome::Stopped { .. }));
+        }
+        run(&config, &data, &pieces, &mut Test::never()).unwrap();
+        assert!(contents(&whole) == contents(&pieces));
+        // Saving all the time changes nothing either.
+        let eager = dir.path().join(format!("eager-{optimizer:?}"));
+        run(&config, &data, &eager, &mut Test { eager: true, ..Test::never() }).unwrap();
+        assert!(contents(&whole) == contents(&eager));
+    }
+}
+
+#[test]
+fn state_of_another_configuration_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let (plain, mixed) = (dir.path().join("plain"), dir.path().join("mixed"));
+    let other = TrainConfig { seed: Seed::new(9), ..config() };
+    run(&other, &data, &mixed, &mut Test { stop_after: 20, ..Test::never() }).unwrap();
+    run(&config(), &data, &mixed, &mut Test::never()).unwrap();
+    run(&config(), &data, &plain, &mut Test::never()).unwrap();
+    assert!(contents(&plain) == contents(&mixed));
+}
+
+#[test]
+fn damaged_state_is_named_and_not_trained_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let out = dir.path().join("run");
+    run(&config(), &data, &out, &mut Test { stop_after: 5, ..Test::never() }).unwrap();
+    let state = out.join("resume.safetensors");
+    let half = fs::read(&state).unwrap();
+    randlab_store::publish(&state, &half[..half.len() / 2]).unwrap();
+    let message = run(&config(), &data, &out, &mut Test::never()).unwrap_err().to_string();
+    assert!(message.contains("resume.safetensors"), "{message}");
+}
+
+#[test]
+fn a_run_below_its_target_is_marked() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let short = TrainConfig { epochs: 1, ..config() };
+    let outcome = run(&short, &data, &dir.path().join("run"), &mut Test::never()).unwrap();
+    assert!(matches!(outcome, Outcome::Finished { status: Status::NotConverged, .. }));
+    let runs: Vec<RunRow> = read_table(&dir.path().join("run/runs.parquet")).unwrap();
+    assert_eq!(runs[0].status, "not_converged");
+}
+
+#[test]
+fn training_stops_after_the_epoch_that_is_good_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let early = TrainConfig { stop_at: Some(0.6), ..config() };
+    run(&early, &data, &dir.path().join("run"), &mut Test::never()).unwrap();
+    let metrics: Vec<MetricRow> = read_table(&dir.path().join("run/metrics.parquet")).unwrap();
+    let epochs: Vec<f64> = metrics
+        .iter()
+        .filter(|m| m.pass == "epoch" && m.metric == "accuracy")
+        .map(|m| m.value)
+        .collect();
+    let (last, before) = epochs.split_last().unwrap();
+    assert!(*last >= 0.6 && before.iter().all(|a| *a < 0.6) && epochs.len() < 160, "{epochs:?}");
+}
+
+#[test]
+fn a_number_that_is_none_stops_the_run_and_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let wild = TrainConfig { schedule: Schedule::Constant { lr: 1e30 }, ..config() };
+    let error = run(&wild, &data, &dir.path().join("run"), &mut Test::never()).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { .. }), "{error}");
+    assert!(error.to_string().contains("at step"), "{error}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let message = |config: &TrainConfig| {
+        run(config, &data, &dir.path().join("run"), &mut Test::never()).unwrap_err().to_string()
+    };
+    let real = TrainConfig { labels: LabelScheme::Real {}, ..config() };
+    assert!(message(&real).contains("gaussian has no real labels"));
+    assert!(message(&TrainConfig { batch: 100, ..config() }).contains("larger than the 60 images"));
+    let transfer = Transfer {
+        parent: id("parent"),
+        layers: 1,
+        weights: TransferWeights::Copy,
+        norm: TransferNorm::Fresh,
+    };
+    let orphan = TrainConfig { transfer: Some(transfer), ..config() };
+    assert!(message(&orphan).contains("needs the last checkpoint of parent"));
+}
