@@ -54,7 +54,7 @@ impl Eigenbasis {
         for i in 0..d {
             match spaces.last_mut() {
                 Some(space) if (values[space.start] - values[i]).abs() <= 1e-9 * values[i] => {
-                    space.end = i + 1
+                    space.end = i + 1;
                 }
                 _ => spaces.push(i..i + 1),
             }
@@ -109,7 +109,9 @@ pub fn haar(d: usize, rng: &mut impl Rng) -> Mat<f64> {
             }
         }
         let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
-        v.iter_mut().for_each(|x| *x /= norm);
+        for x in &mut v {
+            *x /= norm;
+        }
         columns.push(v);
     }
     Mat::from_fn(d, d, |i, j| columns[j][i])

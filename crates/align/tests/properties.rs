@@ -1,4 +1,10 @@
 //! The score against its definition, its invariances and its law; and what resampling keeps.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "small test values"
+)]
 
 use faer::Mat;
 use proptest::prelude::*;

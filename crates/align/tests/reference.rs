@@ -1,4 +1,10 @@
 //! Against numbers of `tests/reference/align_reference.py` (numpy 2), which repeats the inputs.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "small test values"
+)]
 
 use faer::Mat;
 use randlab_align::{

@@ -346,7 +346,9 @@ impl Conv {
             let seen = matrix(&patches, g.filter(), g.positions()).transpose();
             product(&mut part.dw, Accum::Add, grad, seen);
             for (sum, row) in part.db.iter_mut().zip(map.chunks_exact(g.positions())) {
-                row.iter().for_each(|&v| *sum += v);
+                for &v in row {
+                    *sum += v;
+                }
             }
             if wanted {
                 let mut back = vec![zero; patches.len()];

@@ -1,4 +1,5 @@
 //! Every operation against central differences in f64, against candle's own, and under several thread counts.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use randlab_kernels::{ConvSpec, conv2d_relu_pool, correct, linear, softmax_cross_entropy};
@@ -113,8 +114,9 @@ fn wide_weight_gradients_are_put_together_rightly() {
 fn cross_entropy_is_right_and_so_is_its_gradient() {
     let labels = Tensor::from_slice(&[2u32, 0, 1, 2], 4, &Device::Cpu).unwrap();
     let logits = wave(&[4, 3], 0.9, 0.2, 3.0);
-    let error =
-        worst(&[logits.clone()], |a| softmax_cross_entropy(&a[0], &labels)?.affine(2.0, 0.0));
+    let error = worst(std::slice::from_ref(&logits), |a| {
+        softmax_cross_entropy(&a[0], &labels)?.affine(2.0, 0.0)
+    });
     assert!(error < 1e-6, "{error}");
     let ours = softmax_cross_entropy(&logits, &labels).unwrap().to_scalar::<f64>().unwrap();
     let candles = candle_core::Tensor::log_sum_exp(&logits, 1).unwrap();

@@ -1,4 +1,5 @@
 //! Whole nets: gradients against central differences, and trajectories against numbers of an independent program.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use candle_core::{DType, Device, Tensor};
 use randlab_core::Seed;
@@ -50,11 +51,15 @@ fn cases() -> [Case; 5] {
 
 fn fresh(case: &Case) -> Parameters {
     let layers = layers(&case.model, case.input, case.classes).unwrap();
-    let spec = InitSpec { law: InitLaw::He, scale: Default::default(), odd_inputs: 1.0 };
+    let spec = InitSpec {
+        law: InitLaw::He,
+        scale: std::collections::BTreeMap::default(),
+        odd_inputs: 1.0,
+    };
     let mut parameters = init(&layers, &spec, Seed::new(5)).unwrap();
     // Biases off zero, so that their gradients are tested away from a special point.
     for (name, p) in &mut parameters {
-        if name.ends_with(".bias") {
+        if name.contains("bias") {
             p.values.iter_mut().enumerate().for_each(|(i, b)| *b = 0.1 + 0.03 * i as f32);
         }
     }
@@ -98,7 +103,11 @@ fn gradients_of_whole_nets_match_finite_differences() {
 /// Loss before each of 11 full-batch steps of SGD with momentum .9 and learning rate .05.
 fn trajectory(case: &Case, x: Vec<f64>, weights: &[(&str, Vec<f64>)], dtype: DType) -> Vec<f64> {
     let layers = layers(&case.model, case.input, case.classes).unwrap();
-    let spec = InitSpec { law: InitLaw::He, scale: Default::default(), odd_inputs: 1.0 };
+    let spec = InitSpec {
+        law: InitLaw::He,
+        scale: std::collections::BTreeMap::default(),
+        odd_inputs: 1.0,
+    };
     let zeros = init(&layers, &spec, Seed::new(0)).unwrap();
     let net = Net::new(&case.model, case.input, case.classes, &zeros, dtype).unwrap();
     for (name, var) in net.parameters() {

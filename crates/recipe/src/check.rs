@@ -45,7 +45,7 @@ fn check_panel(panel: &Panel, data: &DataSpec) -> Result<(), String> {
         return Err("downstream and variant go together: both or neither".into());
     }
     for (name, start) in &panel.variants {
-        variant(start).map_err(|what| format!("variant.{name}: {what}"))?;
+        variant(*start).map_err(|what| format!("variant.{name}: {what}"))?;
     }
     Ok(())
 }
@@ -73,7 +73,7 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
     }
 }
 
-fn variant(start: &Variant) -> Result<(), String> {
+fn variant(start: Variant) -> Result<(), String> {
     let any_depth = matches!(start.weights, TransferWeights::Copy | TransferWeights::Fresh);
     if start.layers == 0 {
         return Err("layers must be at least 1".into());

@@ -1,6 +1,6 @@
 //! What can go wrong with an artifact.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 /// An error about one file. The message starts with its path and fits one line.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +49,11 @@ impl StoreError {
         move |source| Self::Io { path, action, source }
     }
 
-    pub(crate) fn corrupt(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
+    pub(crate) fn corrupt(path: impl Into<PathBuf>, problem: impl fmt::Display) -> Self {
         Self::Corrupt { path: path.into(), problem: problem.to_string() }
     }
 
-    pub(crate) fn invalid(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
+    pub(crate) fn invalid(path: impl Into<PathBuf>, problem: impl fmt::Display) -> Self {
         Self::Invalid { path: path.into(), problem: problem.to_string() }
     }
 

@@ -21,9 +21,7 @@ impl Examples {
         let classes = data.classes();
         let assign =
             |(&id, &real): (&ImageId, &Option<ClassId>)| scheme.assign(seed, id, real, classes);
-        let Some(labels) = ids.iter().zip(real).map(assign).collect::<Option<Vec<_>>>() else {
-            return None;
-        };
+        let labels = ids.iter().zip(real).map(assign).collect::<Option<Vec<_>>>()?;
         let inputs = data.standardised(split);
         Some(Self { ids, labels, inputs, shape: data.shape() })
     }

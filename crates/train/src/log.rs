@@ -58,7 +58,7 @@ impl Log {
         let steps = self.steps.iter();
         let steps = steps.map(|s| [s.loss_sum, s.correct, s.lr, s.grad_norm, s.update_norm]);
         let passes = self.passes.iter().map(|p| {
-            let split = f64::from(Split::ALL.iter().position(|s| *s == p.split).unwrap_or(0) as u8);
+            let split = Split::ALL.iter().position(|s| *s == p.split).unwrap_or(0) as f64;
             let assigned = if p.assigned { 1.0 } else { 0.0 };
             [p.step as f64, split, assigned, p.loss_sum, p.correct, p.count as f64]
         });

@@ -126,6 +126,7 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    #[expect(clippy::too_many_lines, reason = "a list of fields")]
     fn start(
         config: &'a TrainConfig,
         fingerprint: &'a Digest,
@@ -408,7 +409,7 @@ fn kept_steps(kept: Checkpoints, steps: u64) -> BTreeSet<u64> {
         return BTreeSet::new();
     }
     let at = |k: u32| (f64::from(k) / f64::from(kept.per_octave)).exp2().round() as u64;
-    [0].into_iter().chain((0..).map(at).take_while(|&step| step <= steps)).collect()
+    [0].into_iter().chain((0..u32::MAX).map(at).take_while(|&step| step <= steps)).collect()
 }
 
 fn first_weights(

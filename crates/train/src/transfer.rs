@@ -122,7 +122,11 @@ mod tests {
     fn net(seed: u32) -> (Vec<Layer>, Parameters) {
         let model = ModelSpec::Mlp { hidden: vec![4000, 5] };
         let layers = randlab_nn::layers(&model, [4, 1, 1], 3).unwrap();
-        let init = InitSpec { law: InitLaw::He, scale: Default::default(), odd_inputs: 1.0 };
+        let init = InitSpec {
+            law: InitLaw::He,
+            scale: std::collections::BTreeMap::default(),
+            odd_inputs: 1.0,
+        };
         let parameters = randlab_nn::init(&layers, &init, Seed::new(seed)).unwrap();
         (layers, parameters)
     }
@@ -147,7 +151,7 @@ mod tests {
 
     fn moment(p: &Parameters) -> Vec<f64> {
         let w = &p["fc1.weight"].values;
-        let mut s = vec![0.0; 16];
+        let mut s = [0.0; 16];
         for f in w.chunks_exact(4) {
             for i in 0..4 {
                 for j in 0..4 {

@@ -1,4 +1,5 @@
 //! Whole training runs on a small Gaussian dataset: what they leave, and that a kill changes nothing.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{cell::Cell, collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -81,7 +82,7 @@ impl Hooks for Test {
     fn progress(&mut self, _: &Progress) {}
 
     fn save_every(&self) -> Duration {
-        if self.eager { Duration::ZERO } else { Duration::from_secs(3600) }
+        if self.eager { Duration::ZERO } else { Duration::from_hours(1) }
     }
 }
 

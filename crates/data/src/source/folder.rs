@@ -84,7 +84,9 @@ fn in_class_folders(root: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     let mut files = Vec::new();
     for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {
         let class = file_name(&folder);
-        files.extend(entries(&folder)?.into_iter().filter(is_picture).map(|p| (class.clone(), p)));
+        files.extend(
+            entries(&folder)?.into_iter().filter(|p| is_picture(p)).map(|p| (class.clone(), p)),
+        );
     }
     Ok(files)
 }
@@ -97,10 +99,10 @@ fn in_one_folder(root: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
         let synset = digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit());
         synset.then(|| (class.to_owned(), path.clone()))
     };
-    Ok(entries(root)?.into_iter().filter(is_picture).filter_map(named).collect())
+    Ok(entries(root)?.into_iter().filter(|p| is_picture(p)).filter_map(named).collect())
 }
 
-fn is_picture(path: &PathBuf) -> bool {
+fn is_picture(path: &Path) -> bool {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     matches!(extension.as_deref(), Some("jpg" | "jpeg" | "png"))
 }
