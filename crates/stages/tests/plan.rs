@@ -1,0 +1,72 @@
+//! `randlab-plan` as a user meets it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use randlab_recipe::{AlignConfig, PrepareConfig, ReportConfig, TrainConfig};
+use serde::de::DeserializeOwned;
+
+fn plan(out: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_randlab-plan"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .args(args)
+        .arg("--out")
+        .arg(out)
+        .output()
+        .unwrap()
+}
+
+fn parse_all<T: DeserializeOwned>(dir: &Path) -> usize {
+    let files = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    files.map(|path| toml::from_str::<T>(&fs::read_to_string(path).unwrap()).unwrap()).count()
+}
+
+#[test]
+fn every_configuration_it_writes_can_be_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let output = plan(dir.path(), &["--scale", "smoke"]);
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
+    let stage = |name: &str| dir.path().join("plan").join(name);
+    assert!(parse_all::<PrepareConfig>(&stage("prepare")) > 0);
+    assert!(parse_all::<TrainConfig>(&stage("pretrain")) > 0);
+    assert!(parse_all::<TrainConfig>(&stage("finetune")) > 0);
+    assert!(parse_all::<AlignConfig>(&stage("align")) > 0);
+    assert_eq!(parse_all::<ReportConfig>(&stage("report")), 4);
+    assert!(stage("photos.mk").exists());
+}
+
+#[test]
+fn seeds_on_the_command_line_take_the_place_of_all_others() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(plan(dir.path(), &["--seeds", "900", "901"]).status.success());
+    let runs = fs::read_dir(dir.path().join("plan/pretrain")).unwrap();
+    let names: Vec<String> =
+        runs.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    assert!(!names.is_empty());
+    assert!(names.iter().all(|n| n.contains(".s900.") || n.contains(".s901.")), "{names:?}");
+}
+
+#[test]
+fn wrong_input_is_one_line_and_code_2() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, named) in [
+        (["--scale", "big"], "[scale.big]"),
+        (["--dataset", "nope"], "pipelines/datasets/nope.toml"),
+        (["--dataset", "mine.toml"], "mine.toml"),
+        (["--seeds", "x"], "--seeds"),
+    ] {
+        let output = plan(dir.path(), &args);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(named), "{message}");
+        assert!(!dir.path().join("plan").exists());
+    }
+    let output = plan(dir.path(), &["--scale", "big"]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
+}
