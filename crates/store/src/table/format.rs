@@ -12,7 +12,7 @@ use super::{
 /// Column lists of all tables, as Markdown.
 pub fn format_docs() -> String {
     let mut text = String::from(
-        "# Tables\n\nPrinted from the schemas by `randlab-report --print-formats`; do not edit. Every string column is a \
+        "# Tables\n\nPrinted from the schemas by `randlab-plan --formats`; do not edit. Every string column is a \
          dictionary (pandas category, R factor). Null means not measured or not applicable, NaN means diverged. Key columns \
          are marked K; rows are sorted by them.\n",
     );
