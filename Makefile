@@ -19,14 +19,16 @@ R := $(RUNS)/$(SCALE)
 DATA := $(basename $(notdir $(DATASET)))
 EXPERIMENTS := $(sort $(basename $(notdir $(wildcard pipelines/experiments/*.toml))))
 STAGES := prepare pretrain finetune align report
-PLAN := target/release/randlab-plan --scale $(SCALE) --dataset $(DATASET) $(if $(SEEDS),--seeds $(SEEDS)) --out $(R)
+BIN ?= target/release
+BUILD ?= cargo build --release --locked --workspace --bins
+PLAN := $(BIN)/randlab-plan --scale $(SCALE) --dataset $(DATASET) $(if $(SEEDS),--seeds $(SEEDS)) --out $(R)
 
 # The leading + makes `make -n` build and plan too, so that what it then lists is exact. Without -j on the command line
 # there are as many jobs as cores; every run works on one thread, so that side by side they use all of them.
 define pipeline
-+@cargo build --release --locked --workspace --bins
++@$(BUILD)
 +@$(PLAN)
-+@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) LAUNCH='$(LAUNCH)' $(1)
++@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) BIN=$(BIN) LAUNCH='$(LAUNCH)' $(1)
 endef
 
 .PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check test bench completions clean clean-runs distclean
@@ -57,19 +59,19 @@ rerun-%: ## move a run aside (give its folder, e.g. rerun-pretrain/NAME) and mak
 	$(call pipeline,$(R)/$*/run.json)
 
 status: ## how many runs are done, partial, stale and missing
-	@cargo build --quiet --release --locked --workspace --bins
+	@$(BUILD) --quiet
 	@$(PLAN) --status
 
 why-%: ## why the runs of a name would be made again
-	@cargo build --quiet --release --locked --workspace --bins
+	@$(BUILD) --quiet
 	@$(PLAN) --why $*
 
 trace: ## the way of one image through a training run: make trace RUN=NAME IMAGE=17
-	@cargo build --quiet --release --locked --workspace --bins
+	@$(BUILD) --quiet
 	@$(PLAN) --trace $(RUN) $(IMAGE)
 
 dag: ## the stages and what flows between them, as a Mermaid graph
-	@cargo build --quiet --release --locked --workspace --bins
+	@$(BUILD) --quiet
 	@$(PLAN) --dag
 
 CIFAR10 := data/raw/cifar-10-binary.tar.gz
@@ -84,10 +86,10 @@ test: ## every test, and the whole pipeline at scale smoke
 	cargo test --release --locked --workspace
 
 completions: ## shell completions into target/completions
-	@cargo build --quiet --release --locked --workspace --bins
+	@$(BUILD) --quiet
 	@mkdir -p target/completions
 	@for program in plan $(STAGES); do for shell in bash zsh fish; do \
-	  target/release/randlab-$$program completions $$shell > target/completions/randlab-$$program.$$shell; done; done
+	  $(BIN)/randlab-$$program completions $$shell > target/completions/randlab-$$program.$$shell; done; done
 
 clean: ## remove what was built
 	cargo clean

@@ -1,15 +1,14 @@
-# How each run is made. Called by the Makefile with R (folder of the scale), DATA (name of the dataset) and LAUNCH; the lists
-# of runs and the edges between them come from randlab-plan.
+# How each run is made. Called by the Makefile with R (folder of the scale), DATA (name of the dataset), BIN (folder of the
+# programs) and LAUNCH; the lists of runs and the edges between them come from randlab-plan.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-BIN := target/release
 # One thread a run: runs side by side use the cores better than threads inside one. The bits do not depend on it.
 export RAYON_NUM_THREADS ?= 1
 # Bars of several runs would overwrite each other.
-PROGRESS := $(if $(filter -j1,$(MAKEFLAGS)),auto,lines)
+PROGRESS = $(if $(filter -j1,$(MAKEFLAGS)),auto,lines)
 
 include $(R)/plan/$(DATA).mk
 
