@@ -1,0 +1,108 @@
+//! A number to be judged, its interval, and the test behind the interval.
+
+use crate::stats::{Mean, fieller, mean};
+
+/// What a rule found.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Estimate {
+    /// The number judged.
+    pub value: f64,
+    /// Its 95 % interval; none for a single number.
+    pub interval: Option<(f64, f64)>,
+    /// What the interval was made of.
+    pub spread: Spread,
+    /// Seeds or pooled nets behind it.
+    pub n_seeds: usize,
+    /// How the interval was formed.
+    pub test: String,
+}
+
+/// The scatter behind an interval. With it any bound can be tested, and the seeds that would decide can be counted.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Spread {
+    /// Not known.
+    None,
+    /// Of a mean of `n` independent `unit`, each with standard deviation `sd`.
+    Mean {
+        /// Standard deviation of one.
+        sd: f64,
+        /// Their number.
+        n: usize,
+        /// What they are, in the plural.
+        unit: &'static str,
+    },
+    /// Of a ratio of means, paired.
+    Ratio {
+        /// Values above.
+        numerator: Vec<f64>,
+        /// Values below.
+        denominator: Vec<f64>,
+    },
+}
+
+/// The distance of an estimate from a bound, as a mean of independent values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Distance {
+    pub delta: f64,
+    pub sd: f64,
+    pub n: usize,
+    pub unit: &'static str,
+}
+
+impl Estimate {
+    /// Mean over seeds, with Student's interval.
+    pub(crate) fn over_seeds(values: &[f64], test: &str) -> Result<Self, String> {
+        finite(values)?;
+        let m = Mean::of(values);
+        let spread = Spread::Mean { sd: m.sd, n: m.n, unit: "seeds" };
+        let test = test.to_owned();
+        Ok(Self { value: m.value, interval: m.interval(), spread, n_seeds: m.n, test })
+    }
+
+    /// Ratio of two means over seeds, with Fieller's interval.
+    pub(crate) fn ratio(numerator: Vec<f64>, denominator: Vec<f64>) -> Result<Self, String> {
+        finite(&numerator)?;
+        finite(&denominator)?;
+        let interval = fieller(&numerator, &denominator)
+            .ok_or("the gain to be shared is not clearly different from 0")?;
+        Ok(Self {
+            value: mean(&numerator) / mean(&denominator),
+            interval: Some(interval),
+            n_seeds: numerator.len(),
+            spread: Spread::Ratio { numerator, denominator },
+            test: "Fieller's interval, paired by seed".to_owned(),
+        })
+    }
+
+    /// A number without an interval, of `n` pooled nets.
+    pub(crate) fn number(value: f64, n: usize) -> Result<Self, String> {
+        finite(&[value])?;
+        let test = format!("none: one number from {n} pooled nets");
+        Ok(Self { value, interval: None, spread: Spread::None, n_seeds: n, test })
+    }
+}
+
+impl Spread {
+    /// How far the estimate `value` is from `bound`. A ratio is compared through `numerator - bound * denominator`, whose
+    /// t test is the one that Fieller's interval inverts.
+    pub(crate) fn distance(&self, value: f64, bound: f64) -> Option<Distance> {
+        match self {
+            Self::None => None,
+            Self::Mean { sd, n, unit } => {
+                Some(Distance { delta: value - bound, sd: *sd, n: *n, unit })
+            }
+            Self::Ratio { numerator, denominator } => {
+                let pairs = numerator.iter().zip(denominator);
+                let m = Mean::of(&pairs.map(|(a, b)| a - bound * b).collect::<Vec<_>>());
+                Some(Distance { delta: m.value, sd: m.sd, n: m.n, unit: "seeds" })
+            }
+        }
+    }
+}
+
+fn finite(values: &[f64]) -> Result<(), String> {
+    if values.iter().all(|v| v.is_finite()) {
+        return Ok(());
+    }
+    Err("the number could not be formed: it is not finite for at least one run".to_owned())
+}

@@ -1,0 +1,139 @@
+//! Claims and their verdicts.
+
+mod alignment;
+mod estimate;
+mod transfer;
+mod verdict;
+
+use randlab_core::Seed;
+use randlab_recipe::{ClaimSpec, ReportConfig, Rule};
+use randlab_store::table::ClaimRow;
+
+use estimate::{Estimate, Spread};
+use verdict::Judgement;
+
+use crate::input::{Experiment, Fit};
+
+/// Judges every claim of an experiment, in its order.
+pub(crate) fn judge_all(experiment: &Experiment<'_>, config: &ReportConfig) -> Vec<ClaimRow> {
+    experiment.spec.claims.iter().map(|claim| judge(claim, experiment, config)).collect()
+}
+
+fn judge(claim: &ClaimSpec, experiment: &Experiment<'_>, config: &ReportConfig) -> ClaimRow {
+    let panels = panels(&claim.rule);
+    let fit = Fit::of(experiment, &panels);
+    let estimate = enough(&fit).and_then(|()| estimate(&claim.rule, experiment, &fit));
+    let judgement = Judgement::of(estimate, bound(&claim.rule));
+    ClaimRow {
+        claim_id: claim.id.clone(),
+        scale: config.scale.clone(),
+        dataset: panels.first().map_or("", |p| experiment.dataset(p)).to_owned(),
+        statement: claim.statement.clone(),
+        figure: claim.figure.clone(),
+        criterion: claim.criterion.clone(),
+        estimate: judgement.value,
+        ci_lo: judgement.interval.map(|i| i.0),
+        ci_hi: judgement.interval.map(|i| i.1),
+        n_seeds: count(judgement.n_seeds),
+        n_not_converged: count(fit.n_missed),
+        test: judgement.test,
+        p_value: judgement.p_value,
+        verdict: judgement.verdict.name().to_owned(),
+        reason: judgement.reason,
+        paper_value: claim.paper,
+        command: format!(
+            "make {} SCALE={} DATASET={}",
+            experiment.spec.name, config.scale, config.dataset
+        ),
+    }
+}
+
+/// One seed has no spread, so nothing can be said from it.
+fn enough(fit: &Fit) -> Result<(), String> {
+    if fit.kept.len() >= 2 {
+        return Ok(());
+    }
+    Err(match fit.remark() {
+        Some(remark) => format!("{remark}; they prove nothing"),
+        None => format!("{} seed; at least 2 are needed", fit.kept.len()),
+    })
+}
+
+fn estimate(rule: &Rule, experiment: &Experiment<'_>, fit: &Fit) -> Result<Estimate, String> {
+    let seeds: &[Seed] = &fit.kept;
+    match rule {
+        Rule::ExcessRatio { panel, .. } => alignment::excess_ratio(experiment, panel, seeds),
+        Rule::SlopeRatio { panel, .. } => alignment::slope_ratio(experiment, panel, seeds),
+        Rule::RandomBasisTrend { panel, .. } => alignment::random_trend(experiment, panel, seeds),
+        Rule::InteriorPeak { panel, .. } => alignment::interior_peak(experiment, panel, seeds),
+        Rule::ShapeCorrelation { panel, other, .. } => {
+            alignment::shape_correlation(experiment, (panel, other), seeds)
+        }
+        Rule::ClosedForm { panel, initial, .. } => {
+            alignment::closed_form(experiment, panel, *initial, seeds)
+        }
+        Rule::Trend { panel, .. } => alignment::trend(experiment, panel, seeds),
+        Rule::EndRatio { panel, numerator, denominator, .. } => {
+            alignment::end_ratio(experiment, panel, (*numerator, *denominator), seeds)
+        }
+        Rule::PooledExcess { panel, .. } => alignment::pooled_excess(experiment, panel, fit),
+        Rule::PooledRandomExcess { panel, .. } => {
+            alignment::pooled_random_excess(experiment, panel, fit)
+        }
+        Rule::ReferenceRms { panel, paper, .. } => {
+            alignment::reference_rms(experiment, panel, paper, fit)
+        }
+        Rule::Sphericity { panel, .. } => alignment::sphericity(experiment, panel, fit),
+        Rule::AucGain { pair, .. } => transfer::auc_gain(experiment, pair, seeds),
+        Rule::SpeedUp { pair, accuracy, .. } => {
+            transfer::speed_up(experiment, pair, *accuracy, seeds)
+        }
+        Rule::GainShare { pair, of, .. } => transfer::gain_share(experiment, pair, of, seeds),
+    }
+}
+
+/// Panels a rule reads.
+fn panels(rule: &Rule) -> Vec<&str> {
+    match rule {
+        Rule::ShapeCorrelation { panel, other, .. } => vec![panel, other],
+        Rule::ExcessRatio { panel, .. }
+        | Rule::SlopeRatio { panel, .. }
+        | Rule::RandomBasisTrend { panel, .. }
+        | Rule::InteriorPeak { panel, .. }
+        | Rule::ClosedForm { panel, .. }
+        | Rule::PooledExcess { panel, .. }
+        | Rule::PooledRandomExcess { panel, .. }
+        | Rule::ReferenceRms { panel, .. }
+        | Rule::Trend { panel, .. }
+        | Rule::EndRatio { panel, .. }
+        | Rule::Sphericity { panel, .. } => vec![panel],
+        Rule::AucGain { pair, .. } | Rule::SpeedUp { pair, .. } | Rule::GainShare { pair, .. } => {
+            vec![&pair.panel]
+        }
+    }
+}
+
+const fn bound(rule: &Rule) -> randlab_recipe::Bound {
+    match rule {
+        Rule::ExcessRatio { bound, .. }
+        | Rule::SlopeRatio { bound, .. }
+        | Rule::RandomBasisTrend { bound, .. }
+        | Rule::InteriorPeak { bound, .. }
+        | Rule::ShapeCorrelation { bound, .. }
+        | Rule::ClosedForm { bound, .. }
+        | Rule::PooledExcess { bound, .. }
+        | Rule::PooledRandomExcess { bound, .. }
+        | Rule::ReferenceRms { bound, .. }
+        | Rule::Trend { bound, .. }
+        | Rule::EndRatio { bound, .. }
+        | Rule::Sphericity { bound, .. }
+        | Rule::AucGain { bound, .. }
+        | Rule::SpeedUp { bound, .. }
+        | Rule::GainShare { bound, .. } => *bound,
+    }
+}
+
+/// Counts in tables are Int32; seeds and runs stay far below its limit.
+pub(crate) fn count(n: usize) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,89 @@
+//! Rules on training after transfer, paired by seed.
+
+use randlab_core::Seed;
+use randlab_recipe::Pair;
+
+use super::Estimate;
+use crate::input::{Batches, Experiment};
+
+const PAIRED: &str = "Student's t over seeds, paired";
+
+/// Runs of a pair's panel and downstream task.
+struct Runs<'e> {
+    experiment: &'e Experiment<'e>,
+    pair: &'e Pair,
+    horizon: usize,
+}
+
+impl<'e> Runs<'e> {
+    fn new(experiment: &'e Experiment<'e>, pair: &'e Pair) -> Self {
+        let horizon = experiment.horizon(&pair.panel, &pair.downstream);
+        Self { experiment, pair, horizon }
+    }
+
+    fn get(&self, variant: &str, seed: Seed) -> Result<&'e Batches, String> {
+        let arm = format!("{}.{variant}", self.pair.downstream);
+        self.experiment.batches(&self.pair.panel, &arm, seed)
+    }
+
+    /// Area of `variant` minus that of the baseline, per seed.
+    fn gains(&self, variant: &str, seeds: &[Seed]) -> Result<Vec<f64>, String> {
+        let auc = |variant, seed| Ok::<_, String>(self.get(variant, seed)?.auc(self.horizon));
+        let gain = |&seed: &Seed| Ok(auc(variant, seed)? - auc(&self.pair.baseline, seed)?);
+        seeds.iter().map(gain).collect()
+    }
+}
+
+pub(super) fn auc_gain(
+    experiment: &Experiment<'_>,
+    pair: &Pair,
+    seeds: &[Seed],
+) -> Result<Estimate, String> {
+    Estimate::over_seeds(&Runs::new(experiment, pair).gains(&pair.variant, seeds)?, PAIRED)
+}
+
+pub(super) fn speed_up(
+    experiment: &Experiment<'_>,
+    pair: &Pair,
+    accuracy: f64,
+    seeds: &[Seed],
+) -> Result<Estimate, String> {
+    let runs = Runs::new(experiment, pair);
+    let steps = |variant: &str| -> Result<Vec<Option<usize>>, String> {
+        seeds.iter().map(|&s| Ok(runs.get(variant, s)?.steps_to(accuracy))).collect()
+    };
+    let (ours, theirs) = (steps(&pair.variant)?, steps(&pair.baseline)?);
+    let never = ours.iter().chain(&theirs).filter(|s| s.is_none()).count();
+    let percent = (accuracy * 100.0).round();
+    if never == 2 * seeds.len() {
+        return Err(format!("no run reached {percent} %; longer training would tell"));
+    }
+    let counted = |s: Option<usize>| s.unwrap_or(runs.horizon) as f64;
+    let ratios: Vec<_> = ours.iter().zip(&theirs).map(|(a, b)| counted(*b) / counted(*a)).collect();
+    let test = match never {
+        0 => PAIRED.to_owned(),
+        n => format!(
+            "{PAIRED}; {n} of {} runs never reached {percent} % and count with {} steps",
+            2 * seeds.len(),
+            runs.horizon
+        ),
+    };
+    Estimate::over_seeds(&ratios, &test)
+}
+
+pub(super) fn gain_share(
+    experiment: &Experiment<'_>,
+    pair: &Pair,
+    of: &str,
+    seeds: &[Seed],
+) -> Result<Estimate, String> {
+    let runs = Runs::new(experiment, pair);
+    let whole = runs.gains(of, seeds)?;
+    if whole.iter().sum::<f64>() <= 0.0 {
+        return Err(format!(
+            "{of} gains nothing over {}: there is nothing to share",
+            pair.baseline
+        ));
+    }
+    Estimate::ratio(runs.gains(&pair.variant, seeds)?, whole)
+}

@@ -1,0 +1,103 @@
+//! Which seeds are drawn, and their averages.
+
+use randlab_core::Seed;
+
+use super::Point;
+use crate::{
+    input::{AlignRun, Experiment, Fit},
+    stats::{Mean, mean},
+};
+
+/// The seeds of a panel that are drawn, and how.
+pub(super) struct Drawn {
+    pub seeds: Vec<Seed>,
+    /// Nothing fitted: what is drawn is drawn as a warning.
+    pub dashed: bool,
+    /// What the panel must say.
+    pub notes: Vec<String>,
+}
+
+impl Drawn {
+    /// Runs that missed their target are left out. Where all did, they are drawn dashed: an empty plot would hide more.
+    pub(super) fn of(experiment: &Experiment<'_>, panel: &str) -> Self {
+        let fit = Fit::of(experiment, &[panel]);
+        let dashed = fit.kept.is_empty();
+        let how = if dashed { "drawn dashed, they prove nothing" } else { "left out" };
+        let notes = fit.remark().map(|r| format!("{r}: {how}")).into_iter().collect();
+        Self { seeds: if dashed { fit.all } else { fit.kept }, dashed, notes }
+    }
+
+    /// Align runs of the seeds; a seed without one is skipped and named.
+    pub(super) fn aligned<'e>(
+        &mut self,
+        experiment: &'e Experiment<'_>,
+        panel: &str,
+    ) -> Vec<&'e AlignRun> {
+        let mut found = Vec::new();
+        for &seed in &self.seeds {
+            match experiment.alignment(panel, seed) {
+                Ok(run) => found.push(run),
+                Err(why) => self.notes.push(why),
+            }
+        }
+        found
+    }
+}
+
+/// Mean over seeds at `x`, with its interval.
+pub(super) fn average(x: f64, values: &[f64]) -> Point {
+    let m = Mean::of(values);
+    Point { x, y: m.value, band: m.interval() }
+}
+
+/// Component by component means over seeds of curves given as (abscissae, ordinates). Data eigenvalues differ a little
+/// between seeds, so abscissae are averaged too. Directions of one eigenspace stand at one place and are one point.
+pub(super) fn average_curves(curves: &[(Vec<f64>, Vec<f64>)]) -> Vec<Point> {
+    let n = curves.iter().map(|(x, y)| x.len().min(y.len())).min().unwrap_or(0);
+    let column = |pick: fn(&(Vec<f64>, Vec<f64>)) -> &[f64], k: usize| -> Vec<f64> {
+        curves.iter().filter_map(|c| pick(c).get(k).copied()).collect()
+    };
+    let mut points: Vec<_> =
+        (0..n).map(|k| average(mean(&column(|c| &c.0, k)), &column(|c| &c.1, k))).collect();
+    points.dedup_by(|a, b| a.x.total_cmp(&b.x).is_eq());
+    points
+}
+
+/// Steps that all of `runs` have, rising.
+pub(super) fn common_steps(runs: &[&AlignRun]) -> Vec<i64> {
+    let mut steps = runs.first().map_or_else(Vec::new, |r| r.steps());
+    steps.retain(|&s| runs.iter().all(|r| r.row(s).is_some()));
+    steps
+}
+
+/// At most `most` of `items`, evenly chosen, with the first and the last.
+pub(super) fn thin<T: Copy>(items: &[T], most: usize) -> Vec<T> {
+    if items.len() <= most || most < 2 {
+        return items.to_vec();
+    }
+    let pick = |i: usize| items.get(i * (items.len() - 1) / (most - 1)).copied();
+    (0..most).filter_map(pick).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_keeps_the_ends() {
+        let items: Vec<_> = (0..100).collect();
+        assert_eq!(thin(&items, 4), [0, 33, 66, 99]);
+        assert_eq!(thin(&items[..3], 4), [0, 1, 2]);
+    }
+
+    #[test]
+    fn curves_are_averaged_by_component_and_ties_become_one_point() {
+        let curves = [
+            (vec![1.0, 1.0, 4.0], vec![2.0, 2.0, 6.0]),
+            (vec![1.0, 1.0, 6.0], vec![4.0, 4.0, 8.0]),
+        ];
+        let points = average_curves(&curves);
+        let xy: Vec<_> = points.iter().map(|p| (p.x, p.y)).collect();
+        assert_eq!(xy, [(1.0, 3.0), (5.0, 7.0)]);
+    }
+}

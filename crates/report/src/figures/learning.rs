@@ -1,0 +1,77 @@
+//! Minibatch accuracy over downstream steps (paper, Figure 5).
+
+use super::{
+    Axis, Block, Body, Interval, Mark, Plot, Scale, Series, Tone,
+    average::{Drawn, average, thin},
+};
+use crate::input::{Batches, Experiment};
+
+/// Points of a curve at most: about one per pixel.
+const MOST_POINTS: usize = 300;
+
+pub(super) fn block(
+    experiment: &Experiment<'_>,
+    (panel, task): (&str, &str),
+    variants: &[String],
+) -> Block {
+    let mut drawn = Drawn::of(experiment, panel);
+    let horizon = experiment.horizon(panel, task);
+    let mut series = Vec::new();
+    for (i, variant) in variants.iter().enumerate() {
+        match runs(experiment, (panel, task, variant), &drawn) {
+            Ok(runs) => series.push(curve(&runs, horizon, (i, variant), drawn.dashed)),
+            Err(why) => drawn.notes.push(why),
+        }
+    }
+    let shortest = series.iter().any(|s| s.1);
+    if shortest {
+        drawn
+            .notes
+            .push("runs that stopped early go on at the mean of their last epoch".to_owned());
+    }
+    let body = Body::Plot(Plot {
+        x: Axis { title: "optimiser steps".to_owned(), scale: Scale::Linear },
+        y: Axis {
+            title: "minibatch accuracy, mean over one epoch".to_owned(),
+            scale: Scale::Linear,
+        },
+        series: series.into_iter().map(|s| s.0).collect(),
+    });
+    let title = format!("{panel}: {task} labels, {} seeds", drawn.seeds.len());
+    let dataset = experiment.dataset(panel).to_owned();
+    Block { panel: format!("{panel}.{task}"), title, dataset, notes: drawn.notes, body }
+}
+
+/// The runs of one variant.
+pub(super) fn runs<'e>(
+    experiment: &'e Experiment<'_>,
+    (panel, task, variant): (&str, &str, &str),
+    drawn: &Drawn,
+) -> Result<Vec<&'e Batches>, String> {
+    let arm = format!("{task}.{variant}");
+    drawn.seeds.iter().map(|&seed| experiment.batches(panel, &arm, seed)).collect()
+}
+
+/// Mean curve over seeds, and whether one of them stopped early.
+fn curve(
+    runs: &[&Batches],
+    horizon: usize,
+    (i, variant): (usize, &str),
+    dashed: bool,
+) -> (Series, bool) {
+    let start = runs.iter().map(|r| r.steps_per_epoch()).max().unwrap_or(1);
+    let steps: Vec<usize> = (start..=horizon).collect();
+    let point = |&step: &usize| {
+        let values: Option<Vec<_>> = runs.iter().map(|r| r.moving_average(step)).collect();
+        Some(average(step as f64, &values?))
+    };
+    let series = Series {
+        name: variant.to_owned(),
+        mark: if dashed { Mark::DashedLine } else { Mark::Line },
+        tone: Tone::Colour(i),
+        points: thin(&steps, MOST_POINTS).iter().filter_map(point).collect(),
+        interval: Interval::MeanT95,
+        n_seeds: runs.len(),
+    };
+    (series, runs.iter().any(|r| r.len() < horizon))
+}

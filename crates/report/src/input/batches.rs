@@ -1,0 +1,101 @@
+//! Minibatch accuracies of one training run.
+
+use std::path::Path;
+
+use randlab_store::table::{MetricRow, read_table};
+
+use crate::{ReportError, stats::mean};
+
+/// Accuracy of every minibatch, measured before its update, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Batches {
+    accuracy: Vec<f64>,
+    steps_per_epoch: usize,
+}
+
+impl Batches {
+    pub(super) fn read(dir: &Path) -> Result<Self, ReportError> {
+        let path = dir.join("metrics.parquet");
+        let rows = read_table::<MetricRow>(&path)?;
+        let steps_per_epoch = steps_per_epoch(&rows)
+            .ok_or_else(|| ReportError::content(&path, "no row tells how long an epoch is"))?;
+        let wanted = |r: &&MetricRow| r.pass == "batch" && r.metric == "accuracy";
+        let mut steps: Vec<_> = rows.iter().filter(wanted).map(|r| (r.step, r.value)).collect();
+        steps.sort_by_key(|s| s.0);
+        let accuracy: Vec<_> = steps.into_iter().map(|s| s.1).collect();
+        if accuracy.len() < steps_per_epoch {
+            return Err(ReportError::content(path, "fewer minibatches than one epoch has"));
+        }
+        Ok(Self { accuracy, steps_per_epoch })
+    }
+
+    /// Steps done.
+    pub(crate) fn len(&self) -> usize {
+        self.accuracy.len()
+    }
+
+    /// Steps of one epoch.
+    pub(crate) fn steps_per_epoch(&self) -> usize {
+        self.steps_per_epoch
+    }
+
+    /// Mean over the last epoch, the value a run that stops early is continued with.
+    fn last_epoch(&self) -> f64 {
+        mean(&self.accuracy[self.accuracy.len() - self.steps_per_epoch..])
+    }
+
+    /// Area under the curve: mean accuracy over `horizon` steps.
+    pub(crate) fn auc(&self, horizon: usize) -> f64 {
+        let missing = horizon.saturating_sub(self.len()) as f64;
+        let sum = self.accuracy.iter().sum::<f64>() + missing * self.last_epoch();
+        sum / horizon.max(self.len()) as f64
+    }
+
+    /// Mean over the epoch that ends with step `step`, counted from 1; none before the first epoch is over.
+    pub(crate) fn moving_average(&self, step: usize) -> Option<f64> {
+        if step > self.len() {
+            return Some(self.last_epoch());
+        }
+        let start = step.checked_sub(self.steps_per_epoch)?;
+        self.accuracy.get(start..step).map(mean)
+    }
+
+    /// First step at which the moving average over one epoch is at least `accuracy`.
+    pub(crate) fn steps_to(&self, accuracy: f64) -> Option<usize> {
+        // A sum of equal decimals can fall short of the threshold by rounding alone.
+        const SLACK: f64 = 1e-12;
+        let reached = |&s: &usize| self.moving_average(s).is_some_and(|a| a >= accuracy - SLACK);
+        (self.steps_per_epoch..=self.len()).find(reached)
+    }
+}
+
+/// The step at which `epoch` reaches 1.
+fn steps_per_epoch(rows: &[MetricRow]) -> Option<usize> {
+    let full = rows.iter().filter(|r| r.epoch >= 1.0).min_by_key(|r| r.step)?;
+    usize::try_from(full.step).ok().filter(|&n| n > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batches() -> Batches {
+        Batches { accuracy: vec![0.0, 0.2, 0.6, 0.8, 1.0, 0.8], steps_per_epoch: 2 }
+    }
+
+    #[test]
+    fn a_short_run_is_continued_at_its_last_epoch() {
+        // (3.4 + 2 * 0.9) / 8
+        assert!((batches().auc(8) - 0.65).abs() < 1e-12);
+        assert!((batches().auc(6) - 3.4 / 6.0).abs() < 1e-12);
+        assert_eq!(batches().moving_average(7), Some(0.9));
+    }
+
+    #[test]
+    fn the_first_epoch_over_the_threshold_counts() {
+        assert_eq!(batches().moving_average(1), None);
+        assert_eq!(batches().steps_to(0.7), Some(4));
+        assert_eq!(batches().steps_to(0.9), Some(5));
+        assert_eq!(batches().steps_to(0.95), None);
+    }
+}

@@ -1,0 +1,253 @@
+//! Small run folders, written as the stages write theirs.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use randlab_core::{Digest, RunId, Seed};
+use randlab_recipe::{ReportedRun, RunInfo};
+use randlab_store::{
+    Manifest, Status, TensorData, TensorFile, publish,
+    table::{
+        AlignmentRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, TimingRow, write_table,
+    },
+};
+
+pub fn info(stage: &str, id: &str, panel: &str, arm: &str, seed: u32) -> ReportedRun {
+    let info = RunInfo {
+        id: RunId::try_from(id.to_owned()).unwrap(),
+        experiment: "trial".to_owned(),
+        panel: panel.to_owned(),
+        arm: arm.to_owned(),
+        scale: "laptop".to_owned(),
+        seed: Seed::new(seed),
+    };
+    ReportedRun { stage: stage.to_owned(), info }
+}
+
+pub fn dir(root: &Path, run: &ReportedRun) -> PathBuf {
+    root.join(&run.stage).join(run.info.id.to_string())
+}
+
+/// The manifest, and the tables every run has.
+pub fn any_run(root: &Path, run: &ReportedRun, dataset: &str, status: Status) {
+    let dir = dir(root, run);
+    let digest = Digest::of(run.info.id.to_string().as_bytes());
+    let environment = [("cpu", "Test CPU"), ("kernels", "scalar")];
+    let manifest = Manifest {
+        stage: run.stage.clone(),
+        stage_version: 1,
+        run: run.info.id.clone(),
+        fingerprint: digest.clone(),
+        config: digest.clone(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        status,
+        notes: BTreeMap::new(),
+        environment: environment.map(|(k, v)| (k.to_owned(), v.into())).into(),
+    };
+    publish(&dir.join(Manifest::NAME), &serde_json::to_vec(&manifest).unwrap()).unwrap();
+    write_table(&dir.join("runs.parquet"), vec![run_row(run, dataset, status)]).unwrap();
+    let timing = TimingRow {
+        stage: run.stage.clone(),
+        run_id: run.info.id.to_string(),
+        seconds: 1.5,
+        images_per_s: None,
+        peak_rss_mb: None,
+        threads: 2,
+    };
+    write_table(&dir.join("timing.parquet"), vec![timing]).unwrap();
+    if run.stage != "align" {
+        write_table(&dir.join("labels.parquet"), vec![label(run)]).unwrap();
+    }
+}
+
+fn label(run: &ReportedRun) -> LabelRow {
+    LabelRow {
+        run_id: run.info.id.to_string(),
+        image_id: 0,
+        split: "upstream".to_owned(),
+        real: Some(1),
+        assigned: Some(2),
+        scheme: "random10".to_owned(),
+        source_image: None,
+        crop_x: None,
+        crop_y: None,
+        crop_side: None,
+    }
+}
+
+fn run_row(run: &ReportedRun, dataset: &str, status: Status) -> RunRow {
+    let trained = run.stage == "pretrain";
+    RunRow {
+        stage: run.stage.clone(),
+        run_id: run.info.id.to_string(),
+        run_uid: format!("{}-0123456789", run.info.id),
+        experiment: run.info.experiment.clone(),
+        panel: run.info.panel.clone(),
+        arm: Some(run.info.arm.clone()).filter(|a| !a.is_empty()),
+        scale: run.info.scale.clone(),
+        dataset: dataset.to_owned(),
+        seed: run.info.seed.get(),
+        stream_seed: 0,
+        arch: None,
+        model: None,
+        n_parameters: None,
+        n_train: None,
+        n_holdout: None,
+        n_classes: None,
+        label_kind: None,
+        n_random_classes: None,
+        label_noise_kind: None,
+        noise_ratio: None,
+        init: None,
+        init_scale: None,
+        transfer: None,
+        n_layers_transferred: None,
+        norm: None,
+        parent_run_id: None,
+        optimizer: None,
+        lr: None,
+        lr_schedule: None,
+        momentum: None,
+        weight_decay: None,
+        batch_size: None,
+        epochs: None,
+        steps: trained.then_some(720),
+        status: status.name().to_owned(),
+        target_train_accuracy: trained.then_some(0.95),
+        final_train_accuracy: trained.then_some(if status == Status::Ok { 0.993 } else { 0.41 }),
+        config_digest: "c".to_owned(),
+        fingerprint: "f".to_owned(),
+        stage_version: 1,
+    }
+}
+
+/// A training run with the minibatch accuracies `accuracy`.
+pub fn training(
+    root: &Path,
+    run: &ReportedRun,
+    (dataset, status): (&str, Status),
+    accuracy: &[f64],
+    steps_per_epoch: usize,
+) {
+    any_run(root, run, dataset, status);
+    let dir = dir(root, run);
+    let row = |step: usize, pass: &str, value: f64| MetricRow {
+        stage: run.stage.clone(),
+        run_id: run.info.id.to_string(),
+        step: i64::try_from(step).unwrap(),
+        split: "downstream".to_owned(),
+        labels: "assigned".to_owned(),
+        pass: pass.to_owned(),
+        metric: "accuracy".to_owned(),
+        epoch: step as f64 / steps_per_epoch as f64,
+        value,
+        sum: None,
+        count: None,
+    };
+    let batches = accuracy.iter().enumerate().map(|(step, &a)| row(step, "batch", a));
+    let epochs =
+        (1..=accuracy.len() / steps_per_epoch).map(|e| row(e * steps_per_epoch, "epoch", 0.5));
+    write_table(&dir.join("metrics.parquet"), batches.chain(epochs).collect()).unwrap();
+    let layer = LayerRow {
+        stage: run.stage.clone(),
+        run_id: run.info.id.to_string(),
+        step: 0,
+        layer: "conv1".to_owned(),
+        metric: "weight_norm".to_owned(),
+        layer_index: 0,
+        value: 1.0,
+    };
+    write_table(&dir.join("layers.parquet"), vec![layer]).unwrap();
+}
+
+/// First-layer weights at the start and at the end of a training run.
+pub fn checkpoints(root: &Path, run: &ReportedRun, shape: &[usize], weight: impl Fn(usize) -> f32) {
+    let n: usize = shape.iter().product();
+    for (i, name) in ["checkpoints/step-000000000", "final"].iter().enumerate() {
+        let values = (0..n).map(|k| weight(k + i * n)).collect();
+        let tensors = BTreeMap::from([("conv1.weight".to_owned(), TensorData::f32(shape, values))]);
+        let file = TensorFile { header: serde_json::json!({}), tensors };
+        file.write(&dir(root, run).join(format!("{name}.safetensors"))).unwrap();
+    }
+}
+
+/// One checkpoint of an align run.
+#[derive(Debug, Clone, Default)]
+pub struct Step {
+    pub step: i64,
+    pub misalignment: f64,
+    pub floor: f64,
+    pub random: f64,
+    /// Standard deviation over 25 random bases.
+    pub random_sd: f64,
+    pub error: Option<f64>,
+    /// Data eigenvalue, f, mean square of the change; the largest eigenvalue first.
+    pub spectrum: Vec<(f64, f64, Option<f64>)>,
+    pub fit: Option<(f64, f64, f64)>,
+    pub chi2: Option<f64>,
+}
+
+/// An align run over `n_runs` with filters of `shape` `[C, k, k]`.
+pub fn align(root: &Path, run: &ReportedRun, dataset: &str, n_runs: i32, steps: &[Step]) {
+    any_run(root, run, dataset, Status::Ok);
+    let id = run.info.id.to_string();
+    let alignment = steps.iter().map(|s| AlignmentRow {
+        run_id: id.clone(),
+        step: s.step,
+        layer: "conv1".to_owned(),
+        dim: i32::try_from(s.spectrum.len()).unwrap(),
+        n_runs,
+        n_filters: 256,
+        n_patches: None,
+        misalignment: Some(s.misalignment),
+        floor: Some(s.floor),
+        misalignment_se: s.error,
+        random_mean: Some(s.random),
+        random_sd: Some(s.random_sd),
+        random_lo: Some(s.random - s.random_sd),
+        random_hi: Some(s.random + s.random_sd),
+        n_random_bases: 25,
+        mean_weight_norm: 0.0,
+        mean_weight_se: 0.0,
+        profile_fit_rate: s.fit.map(|f| f.0),
+        profile_fit_correlation: s.fit.map(|f| f.1),
+        profile_init_correlation: s.fit.map(|f| f.2),
+    });
+    write_table(&dir(root, run).join("alignment.parquet"), alignment.collect()).unwrap();
+    let spectra = steps.iter().flat_map(|s| {
+        s.spectrum.iter().enumerate().map(|(i, &(eigenvalue, f, change))| SpectrumRow {
+            run_id: id.clone(),
+            step: s.step,
+            component: i32::try_from(i).unwrap(),
+            layer: "conv1".to_owned(),
+            data_eigenvalue: eigenvalue,
+            eigenspace: i32::try_from(i).unwrap(),
+            multiplicity: 1,
+            sphericity_chi2: s.chi2.filter(|_| i == 0),
+            sphericity_dof: None,
+            weight_variance: f * f,
+            weight_moment: f * f,
+            delta_energy: change,
+        })
+    });
+    write_table(&dir(root, run).join("spectra.parquet"), spectra.collect()).unwrap();
+}
+
+/// The basis of an align run, with random-looking vectors.
+pub fn eigenbasis(root: &Path, run: &ReportedRun, shape: [usize; 3]) {
+    let d: usize = shape.iter().product();
+    let square = |phase: f64| (0..d * d).map(|k| (k as f64 * 0.7 + phase).sin()).collect();
+    let falling: Vec<_> = (0..d).map(|k| 1.0 / (k + 1) as f64).collect();
+    let mut tensors =
+        BTreeMap::from([("data/mean".to_owned(), TensorData::f64(&[d], vec![0.0; d]))]);
+    for (part, phase) in [("data", 0.0), ("weights", 1.0)] {
+        tensors.insert(format!("{part}/eigenvalues"), TensorData::f64(&[d], falling.clone()));
+        tensors.insert(format!("{part}/eigenvectors"), TensorData::f64(&[d, d], square(phase)));
+    }
+    let file =
+        TensorFile { header: serde_json::json!({ "layer": "conv1", "shape": shape }), tensors };
+    file.write(&dir(root, run).join("eigenbasis.safetensors")).unwrap();
+}
