@@ -9,7 +9,6 @@ SCALE ?= laptop
 DATASET ?= photos
 SEEDS ?=
 RUNS ?= runs
-LAUNCH ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 NOTHING :=
@@ -28,7 +27,7 @@ PLAN := $(BIN)/randlab-plan --scale $(SCALE) --dataset $(DATASET) $(if $(SEEDS),
 define pipeline
 +@$(BUILD)
 +@$(PLAN)
-+@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) BIN=$(BIN) LAUNCH='$(LAUNCH)' $(1)
++@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) BIN=$(BIN) $(1)
 endef
 
 .PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check test bench completions clean clean-runs distclean
@@ -41,6 +40,7 @@ help: ## this list
 
 all: ## everything: runs, figures, verdicts; the page is RUNS/SCALE/report/DATASET/report.html
 	$(call pipeline,pages)
+	@echo "$(R)/report/$(DATA)/report.html"
 
 smoke: ## the same in a minute, to see that it works
 	@$(MAKE) all SCALE=smoke
@@ -52,6 +52,7 @@ $(STAGES):
 ## make alignment|synthetic|transfer|...: one experiment with its own page
 $(EXPERIMENTS):
 	$(call pipeline,$(R)/report/$(DATA).$@/run.json)
+	@echo "$(R)/report/$(DATA).$@/report.html"
 
 rerun-%: ## move a run aside (give its folder, e.g. rerun-pretrain/NAME) and make it again
 	@test -e $(R)/$* || { echo "make: error: $(R)/$*: no such run; see $(R)" >&2; exit 2; }

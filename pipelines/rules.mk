@@ -1,9 +1,12 @@
-# How each run is made. Called by the Makefile with R (folder of the scale), DATA (name of the dataset), BIN (folder of the
-# programs) and LAUNCH; the lists of runs and the edges between them come from randlab-plan.
+# How each run is made. Called by the Makefile with R (folder of the scale), DATA (name of the dataset) and BIN (folder of
+# the programs); the lists of runs and the edges between them come from randlab-plan.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
+
+# Put before every run, for example `srun -n1 -c1`.
+LAUNCH ?=
 
 # One thread a run: runs side by side use the cores better than threads inside one. The bits do not depend on it.
 export RAYON_NUM_THREADS ?= 1
@@ -20,6 +23,7 @@ align: $(ALIGN:%=$(R)/align/%/run.json)
 report: $(REPORT:%=$(R)/report/%/run.json)
 # The page with everything.
 pages: $(R)/report/$(DATA)/run.json
+	@:
 
 # A run is done when its manifest is there, which the stage writes last. The stage itself looks whether configuration and
 # inputs are those the manifest stands for, and does nothing if they are.
