@@ -29,7 +29,7 @@ pages: $(R)/report/$(DATA)/run.json
 # inputs are those the manifest stands for, and does nothing if they are.
 define stage
 $($(2):%=$(R)/$(1)/%/run.json): $(R)/$(1)/%/run.json: $(R)/plan/$(1)/%.toml
-	@$(LAUNCH) $(BIN)/randlab-$(1) --plan $$< --out $$(@D) --progress $(PROGRESS)
+	@$$(LAUNCH) $(BIN)/randlab-$(1) --plan $$< --out $$(@D) --progress $$(PROGRESS)
 endef
 $(eval $(call stage,prepare,PREPARE))
 $(eval $(call stage,pretrain,PRETRAIN))

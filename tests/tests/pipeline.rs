@@ -3,7 +3,10 @@
 
 use std::fs;
 
-use randlab_store::table::{ClaimRow, CurveRow, read_table};
+use randlab_store::{
+    TensorFile,
+    table::{AlignmentRow, ClaimRow, CurveRow, LabelRow, SpectrumRow, read_table},
+};
 use randlab_tests::{Scratch, bin, text, write_cifar10};
 
 /// Lines of runs that were made, not found done.
@@ -96,15 +99,17 @@ fn another_dataset_gives_the_same_tables_and_figures() {
 
 fn first_image(scratch: &Scratch) -> i32 {
     let path = scratch.path("runs/smoke/pretrain/alignment.mine.random.s0/labels.parquet");
-    read_table::<randlab_store::table::LabelRow>(&path).unwrap()[0].image_id
+    read_table::<LabelRow>(&path).unwrap()[0].image_id
 }
 
 #[test]
 fn a_launcher_stands_before_every_run() {
     let scratch = Scratch::new(&["alignment"]);
     let count = scratch.path("count");
-    let launcher = format!("LAUNCH=sh -c 'echo >> {}; exec \"$$0\" \"$$@\"'", count.display());
-    let runs = made(&scratch.make_well(&["all", &launcher])).len();
+    let script = format!("echo >> '{}'; exec \"$@\"\n", count.display());
+    randlab_tests::overwrite(&scratch.path("launch.sh"), script.as_bytes());
+    let launcher = "LAUNCH=sh launch.sh";
+    let runs = made(&scratch.make_well(&["all", launcher])).len();
     assert_eq!(fs::read_to_string(count).unwrap().lines().count(), runs);
 }
 
@@ -130,4 +135,41 @@ fn make_says_what_it_can_do() {
     let pipe = format!("set -o pipefail; {} --formats | head -n 1", bin("randlab-plan").display());
     let output = std::process::Command::new("bash").args(["-c", &pipe]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// The variance along a coordinate axis needs no eigenvectors: it is that of a column of the weights.
+#[test]
+fn the_analysis_agrees_with_the_weights_it_was_given() {
+    let scratch = Scratch::new(&["synthetic", "alignment"]);
+    scratch.make_well(&["align"]);
+    let run = "synthetic.own.right.s0";
+    let weights = scratch.path(&format!("runs/smoke/pretrain/{run}/final.safetensors"));
+    let weights = TensorFile::read(&weights).unwrap().tensors.remove("fc1.weight").unwrap();
+    let (n, d) = (weights.shape[0], weights.shape[1]);
+    let weights = weights.into_f32().unwrap();
+    let variance = |column: usize| {
+        let values: Vec<f64> = (0..n).map(|row| f64::from(weights[row * d + column])).collect();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1) as f64
+    };
+    let rows = scratch.path(&format!("runs/smoke/align/{run}/spectra.parquet"));
+    let rows: Vec<SpectrumRow> = read_table(&rows).unwrap();
+    let last = rows.iter().map(|r| r.step).max().unwrap();
+    let last: Vec<&SpectrumRow> = rows.iter().filter(|r| r.step == last).collect();
+    assert_eq!(last.len(), d);
+    for (i, row) in last.iter().enumerate() {
+        // The inputs' standard deviations rise from .1 in steps of .1; components fall.
+        let std = (d - i) as f64 / 10.0;
+        assert!((row.data_eigenvalue - std * std).abs() < 1e-12, "{row:?}");
+        assert!((row.weight_variance / variance(d - 1 - i) - 1.0).abs() < 1e-9, "{row:?}");
+    }
+    let rows = scratch.path("runs/smoke/align/alignment.photos.random.s0/alignment.parquet");
+    let rows: Vec<AlignmentRow> = read_table(&rows).unwrap();
+    // 128 upstream images of 32x32 have 30x30 windows of 3x3 each.
+    assert!(rows.iter().all(|r| r.n_patches == Some(128 * 900) && r.dim == 27), "{rows:?}");
+    assert!(rows.iter().all(|r| r.profile_fit_correlation.is_some() == (r.step > 0)));
+    // The first step's filters are isotropic: no basis is better than another, up to the spread of random ones.
+    let start = &rows[0];
+    let (m, mean, sd) = (start.misalignment, start.random_mean, start.random_sd);
+    assert!(start.step == 0 && (m.unwrap() - mean.unwrap()).abs() < 5.0 * sd.unwrap(), "{start:?}");
 }

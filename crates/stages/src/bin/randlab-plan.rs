@@ -11,7 +11,7 @@ use clap::Parser;
 use randlab_core::{ImageId, RunId, Seed};
 use randlab_recipe::{Dataset, Experiment, Plan, dag, expand, makefile};
 use randlab_stages::{DONE, parse, print, run, status, trace, why};
-use randlab_store::{publish_if_changed, table::format_docs};
+use randlab_store::{RunDir, publish_if_changed, table::format_docs};
 use serde::Serialize;
 
 /// Expand experiments into one configuration file per run, and lists and edges for make.
@@ -113,6 +113,8 @@ fn plan(args: &Args) -> anyhow::Result<(Plan, Dataset)> {
 }
 
 fn write(plan: &Plan, dataset: &Dataset, root: &Path) -> anyhow::Result<()> {
+    // One planner at a time, and none trips over what a killed one left.
+    let _locked = RunDir::open(&root.join("plan"))?;
     let write = |stage: &str, run: &RunId, text: String| {
         let path = root.join(format!("plan/{stage}/{run}.toml"));
         publish_if_changed(&path, text.as_bytes()).map(|_| ())
