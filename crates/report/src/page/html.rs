@@ -78,7 +78,7 @@ fn verdict(claim: &ClaimRow) -> Markup {
             td.number data-label=(paper) {
                 (claim.paper_value.map_or_else(|| "-".to_owned(), text::number))
             }
-            td data-label=(criterion) { (claim.criterion) }
+            td.criterion data-label=(criterion) { (claim.criterion) }
             td.remarks data-label=(remarks) {
                 (text::remarks(claim)) " "
                 details { summary { "reproduce" } code { (claim.command) } }

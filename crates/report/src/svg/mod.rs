@@ -11,6 +11,8 @@ mod pictures;
 mod plot;
 mod scale;
 
+use std::fmt::Write;
+
 use canvas::{Canvas, escape};
 
 use crate::figures::{Block, Body, Figure};
@@ -49,8 +51,9 @@ pub(crate) fn document(figure: &Figure) -> String {
     for row in blocks.chunks(columns) {
         for (i, (content, height)) in row.iter().enumerate() {
             let x = GAP / 2.0 + i as f64 * (WIDTH + GAP);
-            body += &format!(
-                "<svg x=\"{x:.0}\" y=\"{y:.0}\" width=\"{WIDTH}\" height=\"{height:.0}\" viewBox=\"0 0 {WIDTH} {height:.0}\">{content}</svg>\n"
+            let _ = writeln!(
+                body,
+                "<svg x=\"{x:.0}\" y=\"{y:.0}\" width=\"{WIDTH}\" height=\"{height:.0}\" viewBox=\"0 0 {WIDTH} {height:.0}\">{content}</svg>"
             );
         }
         y += row.iter().map(|b| b.1).fold(0.0, f64::max) + GAP / 2.0;
