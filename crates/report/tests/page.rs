@@ -1,5 +1,7 @@
 //! A page from small run folders: every rule and drawing, with numbers computed by hand.
 
+#![expect(clippy::unwrap_used, reason = "clippy does not see helpers as part of tests")]
+
 mod fabricate;
 
 use std::{fs, path::Path};

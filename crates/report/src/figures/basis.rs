@@ -152,7 +152,7 @@ mod tests {
         let (mut a, mut b) = ([0.1, -0.9, 0.2], [-0.1, 0.9, -0.2]);
         fix_sign(&mut a);
         fix_sign(&mut b);
-        assert_eq!(a, b);
+        assert_eq!(a.map(f64::to_bits), b.map(f64::to_bits));
     }
 
     #[test]

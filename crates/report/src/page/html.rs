@@ -53,10 +53,10 @@ fn verdicts(page: &Page<'_>) -> Markup {
     markup! {
         h2 #verdicts { "Verdicts" }
         p { strong { (text::tally(page)) } " " (text::RULES) }
-        table.cards {
+        div.wide { table.cards {
             thead { tr { @for heading in CLAIM_HEADINGS { th scope="col" { (heading) } } } }
             tbody { @for claim in page.claims() { (verdict(claim)) } }
-        }
+        } }
         p.links { "Table: " a href="tables/claims.parquet" { "tables/claims.parquet" } }
     }
 }

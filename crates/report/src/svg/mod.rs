@@ -1,8 +1,8 @@
 //! Drawings as SVG text.
 //!
-//! Every block is 400 units wide, about a phone's screen, so that its text stays readable there; wider pages set blocks
-//! side by side. Coordinates have one decimal, so equal points give equal bytes. Colours are classes, with others for
-//! dark screens; the palette is Okabe and Ito's, which colour-blind readers can tell apart.
+//! Every block is 370 units wide, about a phone's screen, so that its text of 13 units stays readable there; wider pages
+//! set blocks side by side. Coordinates have one decimal, so equal points give equal bytes. Colours are classes, with
+//! others for dark screens; the palette is Okabe and Ito's, which colour-blind readers can tell apart.
 
 mod canvas;
 mod dots;
@@ -21,7 +21,7 @@ use crate::figures::{Block, Body, Figure};
 pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// Width of a block, in user units.
-const WIDTH: f64 = 400.0;
+const WIDTH: f64 = 370.0;
 
 /// Space between blocks of a document.
 const GAP: f64 = 24.0;
