@@ -6,7 +6,7 @@ mod fabricate;
 
 use std::{fs, path::Path};
 
-use fabricate::{Step, align, any_run, checkpoints, dir, eigenbasis, info, training};
+use fabricate::{Checkpoint, align, any_run, checkpoints, dir, eigenbasis, info, training};
 use randlab_core::RunId;
 use randlab_recipe::{
     Bound, ClaimSpec, Drawing, FigureSpec, Pair, Point, Reference, ReportConfig,
@@ -27,8 +27,8 @@ fn spectrum(s: f64, trained: bool) -> Vec<(f64, f64, Option<f64>)> {
 }
 
 /// Checkpoints 0, 10 and 100 of seed `s`.
-fn history(s: f64) -> Vec<Step> {
-    let step = |step, misalignment, random| Step {
+fn history(s: f64) -> Vec<Checkpoint> {
+    let step = |step, misalignment, random| Checkpoint {
         step,
         misalignment,
         floor: 0.1,
@@ -36,13 +36,13 @@ fn history(s: f64) -> Vec<Step> {
         random_sd: 0.5,
         spectrum: spectrum(s, step > 0),
         fit: (step > 0).then_some((2.0, 0.9 + 0.01 * s, 0.4 + 0.01 * s)),
-        ..Step::default()
+        ..Checkpoint::default()
     };
     vec![step(0, 0.2, 0.5), step(10, 0.3, 0.9), step(100, 0.6 + 0.1 * s, 2.1)]
 }
 
-fn pooled() -> Step {
-    Step {
+fn pooled() -> Checkpoint {
+    Checkpoint {
         step: -1,
         misalignment: 0.5,
         floor: 0.1,
@@ -51,7 +51,7 @@ fn pooled() -> Step {
         error: Some(0.02),
         spectrum: spectrum(1.0, true),
         chi2: Some(12.5),
-        ..Step::default()
+        ..Checkpoint::default()
     }
 }
 
@@ -108,7 +108,6 @@ fn claim(id: &str, rule: Rule) -> ClaimSpec {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one entry per rule")]
 fn claims() -> Vec<ClaimSpec> {
     let panel = || "p".to_owned();
     let above = |x| Bound { above: Some(x), below: None };
@@ -393,7 +392,7 @@ fn text_from_experiments_cannot_become_markup() {
     for name in page.files.iter().filter(|n| !n.ends_with(".parquet")) {
         let text = page.text(name);
         assert!(!text.contains("<script"), "{name}");
-        assert!(!text.contains("http://") || name.ends_with(".svg"), "{name}");
+        assert!(!text.contains("src=") && !text.contains("@import"), "{name}");
     }
     assert!(page.text("report.html").contains("&lt;script&gt;"));
 }
