@@ -1,20 +1,108 @@
-# Goals are listed by `make help`.
+# Goals are listed by `make help`. Each pipeline goal builds the programs, expands the experiments into runs, and hands the
+# runs to pipelines/rules.mk; nothing is made twice, see `make why-RUN`.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables --no-print-directory
 
-.PHONY: help check test clean
+SCALE ?= laptop
+DATASET ?= photos
+SEEDS ?=
+RUNS ?= runs
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+NOTHING :=
+SPACE := $(NOTHING) $(NOTHING)
+R := $(RUNS)/$(SCALE)
+# A dataset is the name of a file in pipelines/datasets or a path ending in .toml.
+DATA := $(basename $(notdir $(DATASET)))
+EXPERIMENTS := $(sort $(basename $(notdir $(wildcard pipelines/experiments/*.toml))))
+STAGES := prepare pretrain finetune align report
+BIN ?= target/release
+BUILD ?= cargo build --release --locked --workspace --bins
+PLAN := $(BIN)/randlab-plan --scale $(SCALE) --dataset $(DATASET) $(if $(SEEDS),--seeds $(SEEDS)) --out $(R)
+
+# The leading + makes `make -n` build and plan too, so that what it then lists is exact. Without -j on the command line
+# there are as many jobs as cores; every run works on one thread, so that side by side they use all of them.
+define pipeline
++@$(BUILD)
++@$(PLAN)
++@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) BIN=$(BIN) $(1)
+endef
+
+.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check test bench completions clean clean-runs distclean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+(-%)?:.*## |^## ' $(MAKEFILE_LIST) | sed -E 's/^## /\t/; s/:.*## /\t/' | expand -t 16
+	@echo
+	@echo "Settings: SCALE=smoke|laptop|paper (now $(SCALE))  DATASET=$(subst $(SPACE),|,$(sort $(basename $(notdir $(wildcard pipelines/datasets/*.toml)))))|FILE.toml"
+	@echo "          SEEDS=\"0 1 2\"  RUNS=folder  -jN  LAUNCH=\"command put before each run\""
+
+all: ## everything: runs, figures, verdicts; the page is RUNS/SCALE/report/DATASET/report.html
+	$(call pipeline,pages)
+	@echo "$(R)/report/$(DATA)/report.html"
+
+smoke: ## the same in a minute, to see that it works
+	@$(MAKE) all SCALE=smoke
+
+## make prepare|pretrain|finetune|align|report: all runs of a stage and what they need
+$(STAGES):
+	$(call pipeline,$@)
+
+## make alignment|synthetic|transfer|...: one experiment with its own page
+$(EXPERIMENTS):
+	$(call pipeline,$(R)/report/$(DATA).$@/run.json)
+	@echo "$(R)/report/$(DATA).$@/report.html"
+
+rerun-%: ## move a run aside (give its folder, e.g. rerun-pretrain/NAME) and make it again
+	@test -e $(R)/$* || { echo "make: error: $(R)/$*: no such run; see $(R)" >&2; exit 2; }
+	@mkdir -p $(R)/old/$(dir $*) && mv $(R)/$* $(R)/old/$*.$$(date +%Y%m%d-%H%M%S)
+	$(call pipeline,$(R)/$*/run.json)
+
+status: ## how many runs are done, partial, stale and missing
+	@$(BUILD) --quiet
+	@$(PLAN) --status
+
+why-%: ## why the runs of a name would be made again
+	@$(BUILD) --quiet
+	@$(PLAN) --why $*
+
+trace: ## the way of one image through a training run: make trace RUN=NAME IMAGE=17
+	@$(BUILD) --quiet
+	@$(PLAN) --trace $(RUN) $(IMAGE)
+
+dag: ## the stages and what flows between them, as a Mermaid graph
+	@$(BUILD) --quiet
+	@$(PLAN) --dag
+
+CIFAR10 := data/raw/cifar-10-binary.tar.gz
+data-cifar10: ## fetch CIFAR-10; the only goal that uses the network
+	@pipelines/fetch-cifar10 $(CIFAR10)
 
 check: ## formatting and lints, cheapest first
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 
-test: ## every test
+test: ## every test, and the whole pipeline at scale smoke
 	cargo test --release --locked --workspace
+
+completions: ## shell completions into target/completions
+	@$(BUILD) --quiet
+	@mkdir -p target/completions
+	@for program in plan $(STAGES); do for shell in bash zsh fish; do \
+	  $(BIN)/randlab-$$program completions $$shell > target/completions/randlab-$$program.$$shell; done; done
 
 clean: ## remove what was built
 	cargo clean
+
+clean-runs: ## remove all runs of this scale: CONFIRM=1
+	@test "$(CONFIRM)" = 1 || { echo "make: error: this removes $(R); say CONFIRM=1" >&2; exit 2; }
+	rm -rf $(R)
+
+distclean: ## remove everything git ignores, runs and downloads included: CONFIRM=1
+	@test "$(CONFIRM)" = 1 || { echo "make: error: this removes target, $(RUNS) and data/raw; say CONFIRM=1" >&2; exit 2; }
+	rm -rf target $(RUNS) data/raw
+
+CONFIRM ?=
+RUN ?= ""
+IMAGE ?= ""

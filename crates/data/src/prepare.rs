@@ -158,7 +158,7 @@ fn row(item: &Item, run: &str) -> LabelRow {
 /// [`DataError::Content`] when the path is not there.
 pub fn raw_inputs(source: &Source) -> Result<Vec<InputRef>, DataError> {
     const MOST: u64 = 2 << 30;
-    let Some(path) = source::path(source) else { return Ok(Vec::new()) };
+    let Some(path) = source.path() else { return Ok(Vec::new()) };
     let root = Path::new(path);
     let mut files = Vec::new();
     list(root, &mut files).map_err(|e| missing(source, path, e))?;

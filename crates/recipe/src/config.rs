@@ -117,6 +117,18 @@ pub enum Source {
 }
 
 impl Source {
+    /// File or folder read; none for synthetic data.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Photos { path, .. }
+            | Self::Cifar10 { path, .. }
+            | Self::Cifar100 { path, .. }
+            | Self::ImageFolder { path, .. }
+            | Self::FashionMnist { path } => Some(path),
+            Self::Gaussian { .. } => None,
+        }
+    }
+
     /// The name used in tables and on figures.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@
 
 mod check;
 mod config;
+mod dag;
 mod error;
 mod expand;
 mod experiment;
@@ -13,6 +14,7 @@ mod merge;
 mod report;
 
 pub use config::*;
+pub use dag::dag;
 pub use error::RecipeError;
 pub use expand::{Plan, expand};
 pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Variant};

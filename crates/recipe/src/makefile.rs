@@ -12,6 +12,9 @@ pub fn makefile(plan: &Plan) -> String {
     list(&mut text, "FINETUNE", plan.finetune.keys());
     list(&mut text, "ALIGN", plan.align.keys());
     list(&mut text, "REPORT", plan.report.keys());
+    for (id, run) in &plan.prepare {
+        edges(&mut text, "prepare", id, run.source.path().map(raw));
+    }
     for (id, run) in &plan.pretrain {
         edges(&mut text, "pretrain", id, [manifest("prepare", &run.data)]);
     }
@@ -35,6 +38,12 @@ pub fn makefile(plan: &Plan) -> String {
         edges(&mut text, "report", id, runs.map(|r| manifest(&r.stage, &r.info.id)));
     }
     text
+}
+
+/// The raw file, or the folder with what lies in it. Make takes no notice of what is not there, and the stage then says so.
+fn raw(path: &str) -> String {
+    let path = path.replace('$', "$$").replace(' ', "\\ ");
+    format!("$(wildcard {path} {path}/* {path}/*/*)")
 }
 
 fn manifest(stage: &str, run: impl std::fmt::Display) -> String {

@@ -1,74 +1,31 @@
-//! What the stage programs share: how they end.
+//! The stage programs: what they share, and what each of them does between its inputs and its outputs.
+//!
+//! A stage program reads one resolved configuration, asks [`job`] whether the run is done already, does its work and
+//! leaves a run folder whose manifest comes last. The programs themselves are a few lines each.
 
-use std::process::ExitCode;
+mod align;
+mod args;
+mod console;
+mod exit;
+mod job;
+mod prepare;
+mod report;
+mod rows;
+mod state;
+mod stop;
+mod trace;
+mod train;
 
-use randlab_data::DataError;
-use randlab_store::StoreError;
-use randlab_train::TrainError;
+pub use align::align;
+pub use args::{ProgressMode, StageArgs, parse};
+pub use exit::{BAD_INPUT, DONE, ENVIRONMENT, FAILED, code, print, run};
+pub use job::{Done, Job, Stage, Work, execute};
+pub use prepare::prepare;
+pub use report::report;
+pub use state::{State, state, status, why};
+pub use trace::trace;
+pub use train::train;
 
-/// Done, or already done.
-pub const DONE: u8 = 0;
-/// The run failed: a number stopped being finite.
-pub const FAILED: u8 = 1;
-/// Bad usage, configuration or input data; the message names the file or flag.
-pub const BAD_INPUT: u8 = 2;
-/// Disk, permission or lock.
-pub const ENVIRONMENT: u8 = 3;
-
-/// Runs a program and turns an error into one line on stderr, `NAME: error: ...`, and an exit code.
-pub fn run(name: &str, program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
-    match program() {
-        Ok(()) => ExitCode::from(DONE),
-        Err(error) => {
-            eprintln!("{name}: error: {}", error.to_string().replace('\n', " "));
-            ExitCode::from(code(&error))
-        }
-    }
-}
-
-/// The exit code that stands for an error.
-pub fn code(error: &anyhow::Error) -> u8 {
-    let store = |e: &StoreError| if e.is_environment() { ENVIRONMENT } else { BAD_INPUT };
-    for cause in error.chain() {
-        if let Some(e) = cause.downcast_ref::<StoreError>() {
-            return store(e);
-        }
-        match cause.downcast_ref::<TrainError>() {
-            Some(TrainError::NotFinite { .. }) => return FAILED,
-            Some(TrainError::Store(e)) => return store(e),
-            _ => {}
-        }
-        if let Some(DataError::Store(e)) = cause.downcast_ref::<DataError>() {
-            return store(e);
-        }
-    }
-    BAD_INPUT
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-
-    #[test]
-    fn errors_map_to_the_documented_codes() {
-        let io = |kind: io::ErrorKind| StoreError::Io {
-            path: "x".into(),
-            action: "write",
-            source: io::Error::from(kind),
-        };
-        let locked = StoreError::Locked { path: "x".into() };
-        let nan = TrainError::NotFinite { tensor: "loss".into(), value: f64::NAN, step: 3 };
-        for (error, expected) in [
-            (anyhow::Error::from(io(io::ErrorKind::StorageFull)), ENVIRONMENT),
-            (io(io::ErrorKind::NotFound).into(), BAD_INPUT),
-            (DataError::from(locked).into(), ENVIRONMENT),
-            (TrainError::from(io(io::ErrorKind::PermissionDenied)).into(), ENVIRONMENT),
-            (nan.into(), FAILED),
-            (anyhow::anyhow!("--scale: what"), BAD_INPUT),
-        ] {
-            assert_eq!(code(&error), expected, "{error}");
-        }
-    }
-}
+/// What `--help` of every stage says at its end.
+pub const EXIT_CODES: &str = "Exit codes: 0 done or already done, 1 the run failed, 2 bad usage, configuration or \
+input data, 3 disk, permission or lock, 130 and 143 stopped by a signal after saving.";

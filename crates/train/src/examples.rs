@@ -45,10 +45,15 @@ impl Examples {
         Ok((x, y))
     }
 
-    /// Positions in the order of an epoch, a function of seed and epoch alone.
+    /// Positions in the order of an epoch.
     pub fn order(&self, seed: Seed, epoch: u64) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        order.shuffle(&mut stream(seed, Purpose::BatchOrder, epoch));
-        order
+        epoch_order(self.len(), seed, epoch)
     }
+}
+
+/// Positions of `images` training images in the order in which epoch `epoch` takes them, a function of seed and epoch alone.
+pub fn epoch_order(images: usize, seed: Seed, epoch: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..images).collect();
+    order.shuffle(&mut stream(seed, Purpose::BatchOrder, epoch));
+    order
 }

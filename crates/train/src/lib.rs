@@ -15,6 +15,7 @@ mod transfer;
 
 pub use checkpoint::Checkpoint;
 pub use error::TrainError;
+pub use examples::epoch_order;
 pub use session::{Hooks, Inputs, Outcome, Progress, discard_state, train};
 
 /// Version of the numbers this crate produces; part of every fingerprint.

@@ -15,18 +15,6 @@ use serde_json::{Value, json};
 
 use crate::{DataError, Inputs, Prepared, pool::Pool, prepare::Item};
 
-/// File or folder a source reads; none for synthetic ones.
-pub(crate) fn path(source: &Source) -> Option<&str> {
-    match source {
-        Source::Photos { path, .. }
-        | Source::Cifar10 { path, .. }
-        | Source::Cifar100 { path, .. }
-        | Source::ImageFolder { path, .. }
-        | Source::FashionMnist { path } => Some(path),
-        Source::Gaussian { .. } => None,
-    }
-}
-
 /// Draws the images of all splits.
 pub(crate) fn draw(
     source: &Source,
@@ -47,7 +35,7 @@ pub(crate) fn draw(
         Source::ImageFolder { path, size } => folder::open(path, *size, &mut notes)?,
         Source::FashionMnist { path } => idx::open(path)?,
     };
-    let path = path(source).unwrap_or_default();
+    let path = source.path().unwrap_or_default();
     collect(pool, path, split, seed, notes, progress)
 }
 

@@ -108,10 +108,12 @@ fn seeds(page: &Page<'_>) -> String {
 fn hardware(page: &Page<'_>) -> Vec<String> {
     let mut machines = BTreeMap::<String, usize>::new();
     for run in page.runs() {
-        let value = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-        let facts: Vec<_> =
-            run.environment.iter().map(|(k, v)| format!("{k}: {}", value(v))).collect();
-        let name = if facts.is_empty() { "not recorded".to_owned() } else { facts.join(", ") };
+        // Not the number of threads: the bits do not depend on it, and neither may the page.
+        let fact = |key: &str| run.environment.get(key);
+        let cpu = fact("cpu").and_then(|v| v.as_str()).unwrap_or("machine not recorded");
+        let cores = fact("cores").and_then(serde_json::Value::as_u64);
+        let cores = cores.map_or_else(String::new, |n| format!(", {n} cores"));
+        let name = format!("{cpu}{cores}");
         *machines.entry(name).or_default() += 1;
     }
     machines.into_iter().map(|(name, n)| format!("{name} ({n} runs)")).collect()

@@ -1,4 +1,4 @@
-//! Expands experiments into one configuration file per run, and lists and edges for make.
+//! Expands experiments into one configuration file per run, and lists and edges for make; answers questions about them.
 
 use std::{
     fs,
@@ -6,16 +6,18 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Parser;
-use randlab_core::Seed;
-use randlab_recipe::{Dataset, Experiment, expand, makefile};
-use randlab_store::publish_if_changed;
+use randlab_core::{ImageId, RunId, Seed};
+use randlab_recipe::{Dataset, Experiment, Plan, dag, expand, makefile};
+use randlab_stages::{DONE, parse, print, run, status, trace, why};
+use randlab_store::{publish_if_changed, table::format_docs};
 use serde::Serialize;
 
 /// Expand experiments into one configuration file per run, and lists and edges for make.
 ///
-/// Files are written only when their content changes, so that make redoes nothing else.
+/// Files are written only when their content changes, so that make redoes nothing else. With one of the questions below
+/// nothing is written, and the answer goes to stdout.
 #[derive(Parser)]
 #[command(
     version,
@@ -34,17 +36,70 @@ struct Args {
     /// Folder with experiments and datasets
     #[arg(long, default_value = "pipelines")]
     pipelines: PathBuf,
-    /// Folder of the scale; configurations go to OUT/plan/STAGE/RUN.toml
+    /// Folder of the scale [default: runs/SCALE]; configurations go to OUT/plan/STAGE/RUN.toml
     #[arg(long)]
-    out: PathBuf,
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    question: Question,
+}
+
+#[derive(clap::Args)]
+#[group(multiple = false)]
+#[command(next_help_heading = "Questions")]
+struct Question {
+    /// How many runs are done, partial, stale and missing
+    #[arg(long)]
+    status: bool,
+    /// Why the runs of this name would be made
+    #[arg(long, value_name = "RUN")]
+    why: Option<String>,
+    /// The stages and what flows between them, as a Mermaid graph
+    #[arg(long)]
+    dag: bool,
+    /// The way of one image through a training run: RUN IMAGE
+    #[arg(long, num_args = 2, value_names = ["RUN", "IMAGE"])]
+    trace: Vec<String>,
+    /// The columns of every table, as Markdown
+    #[arg(long)]
+    formats: bool,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    randlab_stages::run("randlab-plan", || plan(&args))
+    let args: Args = parse();
+    run("randlab-plan", || answer(&args).map(|()| DONE))
 }
 
-fn plan(args: &Args) -> anyhow::Result<()> {
+fn answer(args: &Args) -> anyhow::Result<()> {
+    let question = &args.question;
+    if question.formats {
+        print(&format_docs());
+        return Ok(());
+    }
+    let default = || Path::new("runs").join(&args.scale);
+    let root = args.out.clone().unwrap_or_else(default);
+    let (plan, dataset) = plan(args)?;
+    if question.status {
+        print(&status(&plan, &root));
+    } else if question.dag {
+        print(&dag(&plan));
+    } else if let Some(name) = &question.why {
+        let none = || anyhow!("--why {name}: no run of that name at this scale and dataset");
+        print(&why(&plan, &root, &run_id("--why", name)?).ok_or_else(none)?);
+    } else if let [name, image] = &question.trace[..] {
+        let bad = || format!("--trace {name} {image}: want the number of an image");
+        let image: ImageId = image.parse().with_context(bad)?;
+        print(&trace(&plan, &root, &run_id("--trace", name)?, image)?);
+    } else {
+        write(&plan, &dataset, &root)?;
+    }
+    Ok(())
+}
+
+fn run_id(flag: &str, name: &str) -> anyhow::Result<RunId> {
+    RunId::try_from(name.to_owned()).map_err(|e| anyhow!("{flag}: {e}"))
+}
+
+fn plan(args: &Args) -> anyhow::Result<(Plan, Dataset)> {
     let own = Path::new(&args.dataset).extension().is_some_and(|e| e == "toml");
     let dataset = if own {
         Dataset::read(Path::new(&args.dataset))?
@@ -54,9 +109,12 @@ fn plan(args: &Args) -> anyhow::Result<()> {
     let experiments = experiments(&args.pipelines.join("experiments"), &args.scale)?;
     let seeds: Vec<Seed> = args.seeds.iter().copied().map(Seed::new).collect();
     let seeds = (!seeds.is_empty()).then_some(&seeds[..]);
-    let plan = expand(&experiments, &dataset, &args.scale, seeds)?;
-    let write = |stage: &str, run: &dyn std::fmt::Display, text: String| {
-        let path = args.out.join(format!("plan/{stage}/{run}.toml"));
+    Ok((expand(&experiments, &dataset, &args.scale, seeds)?, dataset))
+}
+
+fn write(plan: &Plan, dataset: &Dataset, root: &Path) -> anyhow::Result<()> {
+    let write = |stage: &str, run: &RunId, text: String| {
+        let path = root.join(format!("plan/{stage}/{run}.toml"));
         publish_if_changed(&path, text.as_bytes()).map(|_| ())
     };
     for (run, config) in &plan.prepare {
@@ -74,8 +132,8 @@ fn plan(args: &Args) -> anyhow::Result<()> {
     for (run, config) in &plan.report {
         write("report", run, toml(config)?)?;
     }
-    let path = args.out.join(format!("plan/{}.mk", dataset.name));
-    publish_if_changed(&path, makefile(&plan).as_bytes())?;
+    let path = root.join(format!("plan/{}.mk", dataset.name));
+    publish_if_changed(&path, makefile(plan).as_bytes())?;
     Ok(())
 }
 

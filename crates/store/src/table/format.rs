@@ -12,7 +12,7 @@ use super::{
 /// Column lists of all tables, as Markdown.
 pub fn format_docs() -> String {
     let mut text = String::from(
-        "# Tables\n\nPrinted from the schemas by `randlab-report --print-formats`; do not edit. Every string column is a \
+        "# Tables\n\nPrinted from the schemas by `randlab-plan --formats`; do not edit. Every string column is a \
          dictionary (pandas category, R factor). Null means not measured or not applicable, NaN means diverged. Key columns \
          are marked K; rows are sorted by them.\n",
     );
@@ -57,4 +57,14 @@ fn type_name(field: &Field) -> String {
         other => other.to_string(),
     };
     if field.is_nullable() { format!("{name}, null") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_committed_page_is_what_the_schemas_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/formats.md");
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert!(committed == super::format_docs(), "run randlab-plan --formats > docs/formats.md");
+    }
 }

@@ -1,0 +1,102 @@
+//! What a run shows while it works: a bar or lines on stderr, and JSON lines in `log.jsonl`.
+
+use std::{
+    fs::File,
+    io::{IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use randlab_store::{RunDir, StoreError};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::ProgressMode;
+
+/// Time between lines where there is no terminal.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// One run's voice.
+pub(crate) struct Console {
+    name: String,
+    bar: Option<ProgressBar>,
+    lines: bool,
+    begun: Instant,
+    said: Instant,
+}
+
+impl Console {
+    /// For the run `name`, for example `pretrain alignment.photos.random.s0`.
+    pub fn new(name: String, mode: ProgressMode) -> Self {
+        let bar = mode == ProgressMode::Auto && std::io::stderr().is_terminal();
+        let bar = bar.then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_message(name.clone());
+            bar
+        });
+        let lines = bar.is_none() && mode != ProgressMode::None;
+        Self { name, bar, lines, begun: Instant::now(), said: Instant::now() }
+    }
+
+    /// `done` of `total` units of work are done; `detail` says more where a number is at hand.
+    pub fn progress(&mut self, done: u64, total: u64, detail: impl FnOnce() -> String) {
+        if let Some(bar) = &self.bar {
+            if bar.length() != Some(total) {
+                // The style cannot be wrong: it is a constant.
+                let style = "{msg} [{bar:30}] {pos}/{len} {prefix} {eta} left";
+                bar.set_style(
+                    ProgressStyle::with_template(style)
+                        .unwrap_or_else(|_| ProgressStyle::default_bar()),
+                );
+                bar.set_length(total);
+            }
+            bar.set_position(done);
+            if self.said.elapsed() >= Duration::from_millis(200) {
+                self.said = Instant::now();
+                bar.set_prefix(detail());
+            }
+        } else if self.said.elapsed() >= EVERY {
+            self.said = Instant::now();
+            let detail = detail();
+            tracing::info!(done, total, detail, "progress");
+            if self.lines {
+                let left = self.begun.elapsed().as_secs_f64() / done.max(1) as f64
+                    * total.saturating_sub(done) as f64;
+                say(&format!("{}: {done}/{total} {detail}, about {left:.0} s left\n", self.name));
+            }
+        }
+    }
+
+    /// The last word: one line that stays.
+    pub fn finish(&self, message: &str) {
+        tracing::info!("{message}");
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if self.bar.is_some() || self.lines {
+            say(&format!("{}: {message}\n", self.name));
+        }
+    }
+}
+
+/// In one write, so that lines of runs side by side do not mix.
+fn say(line: &str) {
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// Sends log events of this process to `log.jsonl` in the run's folder, after those of earlier pieces of the run.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub(crate) fn log_to(dir: &RunDir) -> Result<(), StoreError> {
+    let path = dir.path("log.jsonl");
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.map_err(|source| StoreError::Io { path, action: "open", source })?;
+    // A second subscriber in one process happens in tests only; the first one stays.
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(EnvFilter::new("info"))
+        .with_writer(file)
+        .try_init();
+    Ok(())
+}

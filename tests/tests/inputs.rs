@@ -1,0 +1,110 @@
+//! Wrong input: one line that names the file or flag, and exit code 2.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{fs, process::Output};
+
+use randlab_tests::{Scratch, overwrite, text, write_cifar10};
+
+/// One line, `PROGRAM: error: ...`, that contains all of `words`; exit code 2.
+fn assert_refused(output: &Output, words: &[&str]) {
+    let message = text(output);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains(": error: "), "{message}");
+    for word in words {
+        assert!(message.contains(word), "no {word:?} in {message}");
+    }
+}
+
+fn stage(scratch: &Scratch, stage: &str, run: &str) -> Output {
+    let plan = format!("runs/smoke/plan/{stage}/{run}.toml");
+    let out = format!("runs/smoke/{stage}/{run}");
+    scratch
+        .run(&format!("randlab-{stage}"), &["--plan", &plan, "--out", &out, "--progress", "none"])
+}
+
+#[test]
+fn damaged_and_missing_images() {
+    let scratch = Scratch::new(&["alignment"]);
+    let own = "[source]\nkind = 'cifar10'\npath = 'raw'\nsubset = true\n";
+    overwrite(&scratch.path("mine.toml"), own.as_bytes());
+    let plan = |s: &Scratch| s.run("randlab-plan", &["--scale", "smoke", "--dataset", "mine.toml"]);
+    assert!(plan(&scratch).status.success());
+    let prepare = || stage(&scratch, "prepare", "alignment.mine.data.images.s0");
+    assert_refused(&prepare(), &["raw: not found", "data-cifar10"]);
+    write_cifar10(&scratch.path("raw"), 60);
+    let file = scratch.path("raw/data_batch_3.bin");
+    let good = fs::read(&file).unwrap();
+    overwrite(&file, &good[..good.len() - 1]);
+    assert_refused(&prepare(), &["raw/data_batch_3.bin"]);
+    let mut class = good.clone();
+    class[3073] = 10;
+    overwrite(&file, &class);
+    assert_refused(&prepare(), &["raw/data_batch_3.bin", "10"]);
+    overwrite(&file, &good);
+    fs::remove_file(scratch.path("raw/test_batch.bin")).unwrap();
+    assert_refused(&prepare(), &["test_batch.bin"]);
+    write_cifar10(&scratch.path("raw"), 20);
+    assert_refused(&prepare(), &["raw", "wanted", "left"]);
+}
+
+#[test]
+fn recipes_that_make_no_sense() {
+    let scratch = Scratch::new(&["alignment"]);
+    let recipe = "pipelines/experiments/alignment.toml";
+    let plan = |args: &[&str]| scratch.run("randlab-plan", args);
+    assert_refused(&plan(&["--scale", "big"]), &["alignment.toml", "[scale.big]"]);
+    assert_refused(&plan(&["--dataset", "nope"]), &["pipelines/datasets/nope.toml"]);
+    assert_refused(&plan(&["--why", "nope"]), &["--why nope"]);
+    scratch.edit(recipe, "target = 0.95", "target = 0.95\ntemperature = 3");
+    assert_refused(&plan(&[]), &["alignment.toml", "temperature"]);
+    scratch.edit(recipe, "target = 0.95\ntemperature = 3", "target = 95");
+    assert_refused(&plan(&[]), &["alignment.toml", "panel.random", "target", "0 to 1"]);
+    assert!(!scratch.path("runs").exists());
+    let unknown = scratch.run("randlab-plan", &["--scael", "smoke"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown).contains("--scale"), "{}", text(&unknown));
+}
+
+#[test]
+fn damaged_artifacts() {
+    let scratch = Scratch::new(&["transfer"]);
+    scratch.make_well(&["pretrain"]);
+    let parent = "runs/smoke/pretrain/transfer.photos.fast.s0/final.safetensors";
+    let finetune = || stage(&scratch, "finetune", "transfer.photos.fast.real.pretrained.s0");
+    let good = fs::read(scratch.path(parent)).unwrap();
+    let mut flipped = good.clone();
+    let last = flipped.len() - 5;
+    flipped[last] ^= 1;
+    for bad in [&flipped[..], &good[..good.len() / 2], b""] {
+        overwrite(&scratch.path(parent), bad);
+        assert_refused(&finetune(), &[parent]);
+    }
+    fs::remove_file(scratch.path(parent)).unwrap();
+    assert_refused(&finetune(), &[parent]);
+    overwrite(&scratch.path(parent), &good);
+    let labels = "runs/smoke/prepare/transfer.photos.data.images.s0/labels.parquet";
+    let table = fs::read(scratch.path(labels)).unwrap();
+    overwrite(&scratch.path(labels), b"image_id,class\n1,2\n");
+    assert_refused(&finetune(), &[labels]);
+    overwrite(&scratch.path(labels), &table);
+    assert!(finetune().status.success());
+    let other = stage(&scratch, "pretrain", "../finetune/transfer.photos.fast.real.pretrained.s0");
+    assert_refused(&other, &["use randlab-finetune"]);
+    let run = "transfer.photos.fast.real.covariance.s0";
+    let plan = format!("runs/smoke/plan/finetune/{run}.toml");
+    scratch.edit(&plan, "batch = 32", "batch = 32\nbach = 3");
+    assert_refused(&stage(&scratch, "finetune", run), &[&plan, "line", "bach"]);
+}
+
+#[test]
+fn what_a_run_needs_is_named_when_it_is_not_there() {
+    let scratch = Scratch::new(&["alignment"]);
+    assert!(scratch.run("randlab-plan", &["--scale", "smoke"]).status.success());
+    let output = stage(&scratch, "pretrain", "alignment.photos.random.s0");
+    assert_refused(&output, &["prepare/alignment.photos.data.images.s0", "not done"]);
+    let output = stage(&scratch, "align", "alignment.photos.random.s0");
+    assert_refused(&output, &["not done"]);
+    let nothing = scratch.run("randlab-pretrain", &["--plan", "nope.toml", "--out", "a/b/c"]);
+    assert_refused(&nothing, &["nope.toml"]);
+}

@@ -1,0 +1,133 @@
+//! The pipeline through its Makefile.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::fs;
+
+use randlab_store::table::{ClaimRow, CurveRow, read_table};
+use randlab_tests::{Scratch, bin, text, write_cifar10};
+
+/// Lines of runs that were made, not found done.
+fn made(text: &str) -> Vec<String> {
+    let is_run = |line: &&str| line.ends_with(" s)") && !line.contains("already done");
+    text.lines().filter(is_run).map(|l| l.split(':').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn everything_is_made_once_and_with_the_same_bytes_by_any_number_of_jobs() {
+    let (one, two) = (Scratch::new(&[]), Scratch::new(&[]));
+    let first = one.make_well(&["all", "-j1"]);
+    assert!(made(&first).len() > 100, "{first}");
+    two.make_well(&["all", "-j2", "LAUNCH=env RAYON_NUM_THREADS=3"]);
+    let (a, b) = (one.artifacts("runs"), two.artifacts("runs"));
+    assert!(a.keys().eq(b.keys()));
+    for (name, bytes) in &a {
+        assert!(bytes == &b[name], "{name} differs");
+    }
+    assert_eq!(made(&one.make_well(&["all"])), [] as [&str; 0]);
+
+    let page = fs::read_to_string(one.path("runs/smoke/report/photos/report.html")).unwrap();
+    assert!(!page.contains("http://") && !page.contains("<script src"));
+    let tables = one.path("runs/smoke/report/photos/tables");
+    let claims: Vec<ClaimRow> = read_table(&tables.join("claims.parquet")).unwrap();
+    assert!(claims.len() > 40);
+    // Nets of this scale do not fit their labels, so nothing may be claimed from them.
+    assert!(claims.iter().all(|c| c.verdict == "undecided"), "{claims:?}");
+    let curves: Vec<CurveRow> = read_table(&tables.join("curves.parquet")).unwrap();
+    assert!(curves.iter().all(|c| c.dataset == "photos" || c.dataset == "gaussian"));
+}
+
+#[test]
+fn a_change_of_one_value_reaches_what_depends_on_it_and_no_more() {
+    let scratch = Scratch::new(&["transfer"]);
+    scratch.make_well(&["all"]);
+    let slow = "panel.slow.downstream = { real.epochs = 2, random.epochs = 2 }";
+    let slower = "panel.slow.downstream = { real.epochs = 3, random.epochs = 2 }";
+    scratch.edit("pipelines/experiments/transfer.toml", slow, slower);
+    let run = "transfer.photos.slow.real.scratch.s0";
+    let why = scratch.make_well(&[&format!("why-{run}")]);
+    assert!(why.contains("stale") && why.contains("epochs went from 2 to 3"), "{why}");
+    let again = made(&scratch.make_well(&["all"]));
+    // Nine variants for each of two seeds, and the page.
+    assert_eq!(again.len(), 19, "{again:?}");
+    let expected = |line: &String| {
+        line.starts_with("finetune transfer.photos.slow.real.") || line == "report photos"
+    };
+    assert!(again.iter().all(expected), "{again:?}");
+    assert!(scratch.make_well(&[&format!("why-{run}")]).contains("done"));
+    let status = scratch.make_well(&["status"]);
+    let finetune = status.lines().find(|l| l.starts_with("finetune")).unwrap().to_owned();
+    assert_eq!(finetune.split_whitespace().collect::<Vec<_>>(), ["finetune", "72", "0", "0", "0"]);
+}
+
+#[test]
+fn another_dataset_gives_the_same_tables_and_figures() {
+    let scratch = Scratch::new(&["alignment"]);
+    write_cifar10(&scratch.path("data/raw/cifar10"), 60);
+    let own = "[source]\nkind = 'cifar10'\npath = 'data/raw/cifar10'\nsubset = true\n";
+    randlab_tests::overwrite(&scratch.path("mine.toml"), own.as_bytes());
+    let small = (
+        "{ upstream = 128, downstream = 0, holdout = 64 }",
+        "{ upstream = 128, downstream = 0, holdout = 32 }",
+    );
+    scratch.edit("pipelines/experiments/alignment.toml", small.0, small.1);
+    scratch.make_well(&["all", "DATASET=mine.toml"]);
+    scratch.make_well(&["all"]);
+    let names = |dataset: &str| {
+        let all = scratch.artifacts(&format!("runs/smoke/report/{dataset}"));
+        all.into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(names("mine"), names("photos"));
+    let tables = scratch.path("runs/smoke/report/mine/tables");
+    let claims: Vec<ClaimRow> = read_table(&tables.join("claims.parquet")).unwrap();
+    assert!(claims.iter().all(|c| c.dataset == "cifar10-subset"), "{claims:?}");
+    // The images are told apart from those of the photographs all the way.
+    let trace = scratch.make_well(&[
+        "trace",
+        "DATASET=mine.toml",
+        "RUN=alignment.mine.random.s0",
+        &format!("IMAGE={}", first_image(&scratch)),
+    ]);
+    for stage in
+        ["raw       data/raw/cifar10 data_batch_", "prepare", "pretrain", "align", "report"]
+    {
+        assert!(trace.contains(stage), "{stage}: {trace}");
+    }
+}
+
+fn first_image(scratch: &Scratch) -> i32 {
+    let path = scratch.path("runs/smoke/pretrain/alignment.mine.random.s0/labels.parquet");
+    read_table::<randlab_store::table::LabelRow>(&path).unwrap()[0].image_id
+}
+
+#[test]
+fn a_launcher_stands_before_every_run() {
+    let scratch = Scratch::new(&["alignment"]);
+    let count = scratch.path("count");
+    let launcher = format!("LAUNCH=sh -c 'echo >> {}; exec \"$$0\" \"$$@\"'", count.display());
+    let runs = made(&scratch.make_well(&["all", &launcher])).len();
+    assert_eq!(fs::read_to_string(count).unwrap().lines().count(), runs);
+}
+
+#[test]
+fn make_says_what_it_can_do() {
+    let scratch = Scratch::new(&[]);
+    let help = scratch.make_well(&[]);
+    for goal in ["all", "smoke", "status", "why-%", "test", "data-cifar10", "distclean"] {
+        assert!(help.lines().any(|l| l.starts_with(goal)), "{goal}: {help}");
+    }
+    let graph = scratch.make_well(&["dag"]);
+    assert!(graph.contains("graph LR") && graph.contains("pretrain alignment random"), "{graph}");
+    let refused = scratch.make(&["clean-runs"]);
+    assert!(!refused.status.success() && text(&refused).contains("CONFIRM=1"));
+    for stage in ["prepare", "pretrain", "finetune", "align", "report"] {
+        let program = format!("randlab-{stage}");
+        let help = text(&scratch.run(&program, &["--help"]));
+        assert!(help.contains("Exit codes: 0") && help.contains("--dry-run"), "{help}");
+        let script = scratch.run(&program, &["completions", "bash"]);
+        assert!(script.status.success() && text(&script).contains("--dry-run"));
+    }
+    // A reader that has seen enough is no error.
+    let pipe = format!("set -o pipefail; {} --formats | head -n 1", bin("randlab-plan").display());
+    let output = std::process::Command::new("bash").args(["-c", &pipe]).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
