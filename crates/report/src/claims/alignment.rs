@@ -176,7 +176,7 @@ fn place(point: Point, curves: &[Vec<f64>], own: usize) -> Option<usize> {
     }
 }
 
-/// The pool, provided it holds no run that missed its target: a pool cannot be cleaned afterwards.
+/// The pool and the number of its nets, provided it holds no run that missed its target.
 fn clean_pool<'e>(
     experiment: &'e Experiment<'_>,
     panel: &str,
@@ -184,12 +184,11 @@ fn clean_pool<'e>(
 ) -> Result<(&'e AlignRun, usize), String> {
     let pool = experiment.pool(panel)?;
     let n = usize::try_from(pool.last()?.n_runs).unwrap_or(0);
-    match fit.remark() {
-        Some(remark) if n > fit.kept.len() => {
-            Err(format!("{remark}, and they are part of the pool; it proves nothing"))
-        }
-        _ => Ok((pool, n)),
+    if fit.taints(pool) {
+        let remark = fit.remark().unwrap_or_default();
+        return Err(format!("{remark}, and they are part of the pool; it proves nothing"));
     }
+    Ok((pool, n))
 }
 
 pub(super) fn pooled_excess(

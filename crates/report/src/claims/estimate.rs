@@ -77,7 +77,7 @@ impl Estimate {
     /// A number without an interval, of `n` pooled nets.
     pub(crate) fn number(value: f64, n: usize) -> Result<Self, String> {
         finite(&[value])?;
-        let test = format!("none: one number from {n} pooled nets");
+        let test = format!("no interval: one number from {n} pooled nets");
         Ok(Self { value, interval: None, spread: Spread::None, n_seeds: n, test })
     }
 }

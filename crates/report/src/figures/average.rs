@@ -22,7 +22,7 @@ impl Drawn {
     pub(super) fn of(experiment: &Experiment<'_>, panel: &str) -> Self {
         let fit = Fit::of(experiment, &[panel]);
         let dashed = fit.kept.is_empty();
-        let how = if dashed { "drawn dashed, they prove nothing" } else { "left out" };
+        let how = if dashed { "shown all the same, they prove nothing" } else { "left out" };
         let notes = fit.remark().map(|r| format!("{r}: {how}")).into_iter().collect();
         Self { seeds: if dashed { fit.all } else { fit.kept }, dashed, notes }
     }
@@ -54,11 +54,9 @@ pub(super) fn average(x: f64, values: &[f64]) -> Point {
 /// between seeds, so abscissae are averaged too. Directions of one eigenspace stand at one place and are one point.
 pub(super) fn average_curves(curves: &[(Vec<f64>, Vec<f64>)]) -> Vec<Point> {
     let n = curves.iter().map(|(x, y)| x.len().min(y.len())).min().unwrap_or(0);
-    let column = |pick: fn(&(Vec<f64>, Vec<f64>)) -> &[f64], k: usize| -> Vec<f64> {
-        curves.iter().filter_map(|c| pick(c).get(k).copied()).collect()
-    };
-    let mut points: Vec<_> =
-        (0..n).map(|k| average(mean(&column(|c| &c.0, k)), &column(|c| &c.1, k))).collect();
+    let xs = |k: usize| curves.iter().filter_map(|c| c.0.get(k).copied()).collect::<Vec<_>>();
+    let ys = |k: usize| curves.iter().filter_map(|c| c.1.get(k).copied()).collect::<Vec<_>>();
+    let mut points: Vec<_> = (0..n).map(|k| average(mean(&xs(k)), &ys(k))).collect();
     points.dedup_by(|a, b| a.x.total_cmp(&b.x).is_eq());
     points
 }

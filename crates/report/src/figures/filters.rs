@@ -1,17 +1,19 @@
-//! First-layer filters and eigenvectors as small images (paper, Figure 3).
+//! First-layer filters and eigenvectors as grids of small images (paper, Figure 3).
 
-use std::{io::Cursor, path::Path};
-
-use image::{ImageFormat, Rgb, RgbImage};
-use randlab_store::{TensorData, TensorFile, Values};
-
-use super::{Block, Body, Picture, Pictures, average::Drawn};
-use crate::{ReportError, input::Experiment};
+use super::{
+    Block, Body, Picture, Pictures,
+    average::Drawn,
+    basis::{Basis, Vectors},
+};
+use crate::{
+    ReportError,
+    input::{Experiment, Fit, Run},
+};
 
 /// Filters shown before and after training.
 const FILTERS: usize = 32;
-/// Pixels of the file per pixel of a filter, so that viewers that smooth do no harm.
-const ENLARGE: u32 = 12;
+const FILTER_COLUMNS: usize = 8;
+const VECTOR_COLUMNS: usize = 9;
 
 /// Four grids per panel: filters at the start and at the end, eigenvectors of the filters and of the data.
 pub(super) fn blocks(
@@ -22,238 +24,107 @@ pub(super) fn blocks(
 ) -> Result<Vec<Block>, ReportError> {
     let mut blocks = Vec::new();
     for panel in panels {
-        blocks.extend(panel_blocks(experiment, panel, eigenvectors as usize, figure)?);
+        let drawn = Drawn::of(experiment, panel);
+        let grids = Grids { experiment, panel, drawn, eigenvectors: eigenvectors as usize, figure };
+        blocks.extend(grids.blocks()?);
     }
     Ok(blocks)
 }
 
-fn panel_blocks(
-    experiment: &Experiment<'_>,
-    panel: &str,
+/// The grids of one panel.
+struct Grids<'a> {
+    experiment: &'a Experiment<'a>,
+    panel: &'a str,
+    drawn: Drawn,
+    /// Eigenvectors shown at most.
     eigenvectors: usize,
-    figure: &str,
-) -> Result<Vec<Block>, ReportError> {
-    let drawn = Drawn::of(experiment, panel);
-    let block = |(part, title): (&str, String), notes: &[String], body| Block {
-        panel: format!("{panel}.{part}"),
-        title: format!("{panel}: {title}"),
-        dataset: experiment.dataset(panel).to_owned(),
-        notes: notes.to_vec(),
-        body,
-    };
-    let nothing = |why: String| {
-        let notes = [drawn.notes.as_slice(), &[why]].concat();
-        vec![block(("filters", "filters".to_owned()), &notes, Body::Nothing)]
-    };
-    let pool = match experiment.pool_run(panel) {
-        Ok(run) => run.dir.join("eigenbasis.safetensors"),
-        Err(why) => return Ok(nothing(why)),
-    };
-    let run = drawn.seeds.first().and_then(|&seed| experiment.pretrain(panel, seed));
-    let Some(run) = run else { return Ok(nothing("no run".to_owned())) };
-    let basis = Basis::read(&pool)?;
-    if basis.shape.side < 2 {
-        return Ok(nothing("this net is fully connected: its weights are no images".to_owned()));
-    }
-    let seed = run.info.seed;
-    let start = basis.filters(&run.dir.join("checkpoints/step-000000000.safetensors"))?;
-    let end = basis.filters(&run.dir.join("final.safetensors"))?;
-    let filters = |rows: &[Vec<f64>]| basis.shape.filters(rows, figure);
-    let of_filters = basis.vectors("weights")?;
-    let of_data = basis.vectors("data")?;
-    let vectors = |v: &Vectors| basis.shape.vectors(v, eigenvectors, figure);
-    let mut found = vec![
-        block(
-            ("start", format!("filters of seed {seed} before training")),
-            &drawn.notes,
-            filters(&start)?,
-        ),
-        block(
-            ("end", format!("filters of seed {seed} after training")),
-            &drawn.notes,
-            filters(&end)?,
-        ),
-    ];
-    let weights = match &of_filters {
-        Some(v) => vectors(v)?,
-        None => Body::Nothing,
-    };
-    let mut notes = drawn.notes.clone();
-    if of_filters.is_none() {
-        notes.push("fewer filters than inputs per filter: no eigenvectors".to_owned());
-    }
-    found.push(block(
-        ("weights", "eigenvectors of the pooled filters".to_owned()),
-        &notes,
-        weights,
-    ));
-    if let Some(v) = &of_data {
-        found.push(block(("data", "eigenvectors of the patches".to_owned()), &[], vectors(v)?));
-    }
-    Ok(found)
+    figure: &'a str,
 }
 
-/// An `eigenbasis.safetensors`.
-struct Basis<'a> {
-    path: &'a Path,
-    file: TensorFile,
-    layer: String,
-    shape: FilterShape,
-}
-
-/// Channels and side of a square filter.
-#[derive(Debug, Clone, Copy)]
-struct FilterShape {
-    channels: usize,
-    side: usize,
-}
-
-/// Eigenvalues and eigenvectors, largest first.
-struct Vectors {
-    values: Vec<f64>,
-    rows: Vec<Vec<f64>>,
-}
-
-impl<'a> Basis<'a> {
-    fn read(path: &'a Path) -> Result<Self, ReportError> {
-        let file = TensorFile::read(path)?;
-        let size = |i| file.header["shape"][i].as_u64().and_then(|n| usize::try_from(n).ok());
-        let layer = file.header["layer"].as_str().map(str::to_owned);
-        let (Some(layer), Some(channels), Some(side)) = (layer, size(0), size(1)) else {
-            return Err(ReportError::content(path, "its header does not name layer and shape"));
+impl Grids<'_> {
+    fn blocks(&self) -> Result<Vec<Block>, ReportError> {
+        let seed = self.drawn.seeds.first();
+        let Some(run) = seed.and_then(|&s| self.experiment.pretrain(self.panel, s)) else {
+            return Ok(self.nothing("this panel has no run".to_owned()));
         };
-        Ok(Self { path, file, layer, shape: FilterShape { channels, side } })
-    }
-
-    /// Eigenvectors of `part`; none where they were not computed.
-    fn vectors(&self, part: &str) -> Result<Option<Vectors>, ReportError> {
-        let get = |name: &str| self.file.tensors.get(&format!("{part}/{name}"));
-        let (Some(values), Some(vectors)) = (get("eigenvalues"), get("eigenvectors")) else {
-            return Ok(None);
+        let path = match self.experiment.pool_run(self.panel) {
+            Ok(pool) => pool.dir.join("eigenbasis.safetensors"),
+            Err(why) => return Ok(self.nothing(why)),
         };
-        let values = values.as_f64().unwrap_or_default().to_vec();
-        let mut rows = self.shape.rows(vectors, self.path, part)?;
-        rows.iter_mut().for_each(|row| fix_sign(row));
-        Ok(Some(Vectors { values, rows }))
-    }
-
-    /// Weights of the first layer in a checkpoint, one row per filter.
-    fn filters(&self, path: &Path) -> Result<Vec<Vec<f64>>, ReportError> {
-        let file = TensorFile::read(path)?;
-        let name = format!("{}.weight", self.layer);
-        let tensor = file.tensors.get(&name);
-        let tensor =
-            tensor.ok_or_else(|| ReportError::content(path, format!("no tensor {name}")))?;
-        self.shape.rows(tensor, path, &name)
-    }
-}
-
-/// An eigenvector's sign is arbitrary: its largest entry is made positive, so that equal ones look equal.
-fn fix_sign(row: &mut [f64]) {
-    let largest = row.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()));
-    if largest.is_some_and(|x| x < 0.0) {
-        row.iter_mut().for_each(|x| *x = -*x);
-    }
-}
-
-impl FilterShape {
-    const fn len(self) -> usize {
-        self.channels * self.side * self.side
-    }
-
-    fn rows(
-        self,
-        tensor: &TensorData,
-        path: &Path,
-        name: &str,
-    ) -> Result<Vec<Vec<f64>>, ReportError> {
-        let values: Vec<f64> = match &tensor.values {
-            Values::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
-            Values::F64(v) => v.clone(),
-            Values::U8(_) => Vec::new(),
-        };
-        if values.is_empty() || values.len() % self.len() != 0 {
-            let problem =
-                format!("tensor {name} does not consist of filters of {} numbers", self.len());
-            return Err(ReportError::content(path, problem));
+        let basis = Basis::read(&path)?;
+        if basis.shape.side < 2 {
+            let why = "this net is fully connected: its weights are no images";
+            return Ok(self.nothing(why.to_owned()));
         }
-        Ok(values.chunks(self.len()).map(<[f64]>::to_vec).collect())
+        let mut blocks = self.filters(&basis, run)?;
+        blocks.extend(self.vectors(&basis)?);
+        Ok(blocks)
     }
 
-    fn filters(self, rows: &[Vec<f64>], figure: &str) -> Result<Body, ReportError> {
-        let picture = |row: &Vec<f64>| Ok(Picture { png: self.png(row, figure)?, number: None });
-        let items = rows.iter().take(FILTERS).map(picture).collect::<Result<_, ReportError>>()?;
-        Ok(Body::Pictures(Pictures { columns: 8, items, eigenvalues: Vec::new() }))
+    /// The same filters of one run, before and after training.
+    fn filters(&self, basis: &Basis<'_>, run: &Run) -> Result<Vec<Block>, ReportError> {
+        let files = [("start", "before", "checkpoints/step-000000000"), ("end", "after", "final")];
+        let block = |(part, when, file): (&str, &str, &str)| {
+            let rows = basis.filters(&run.dir.join(format!("{file}.safetensors")))?;
+            let picture = |row: &Vec<f64>| {
+                Ok(Picture { png: basis.shape.png(row, self.figure)?, number: None })
+            };
+            let items = rows.iter().take(FILTERS).map(picture);
+            let items = items.collect::<Result<_, ReportError>>()?;
+            let body = Pictures { columns: FILTER_COLUMNS, items, eigenvalues: Vec::new() };
+            let title = format!("filters of seed {} {when} training", run.info.seed);
+            Ok(self.block(part, &title, self.drawn.notes.clone(), Body::Pictures(body)))
+        };
+        files.into_iter().map(block).collect()
     }
 
-    fn vectors(self, vectors: &Vectors, most: usize, figure: &str) -> Result<Body, ReportError> {
+    /// Leading eigenvectors of the pooled filters and of the patches.
+    fn vectors(&self, basis: &Basis<'_>) -> Result<Vec<Block>, ReportError> {
+        let mut blocks = Vec::new();
+        let weights = match basis.vectors("weights")? {
+            Some(vectors) => self.numbered(basis, &vectors)?,
+            None => Body::Nothing,
+        };
+        let notes = self.pool_notes(weights == Body::Nothing);
+        blocks.push(self.block("weights", "eigenvectors of the pooled filters", notes, weights));
+        if let Some(vectors) = basis.vectors("data")? {
+            let body = self.numbered(basis, &vectors)?;
+            blocks.push(self.block("data", "eigenvectors of the patches", Vec::new(), body));
+        }
+        Ok(blocks)
+    }
+
+    /// What to know about the pool. Runs that missed their target are left out elsewhere, but not here.
+    fn pool_notes(&self, too_few: bool) -> Vec<String> {
+        let fit = Fit::of(self.experiment, &[self.panel]);
+        let tainted = self.experiment.pool(self.panel).is_ok_and(|pool| fit.taints(pool));
+        let remark = fit.remark().filter(|_| tainted).map(|r| format!("{r}, and are in the pool"));
+        let few = "fewer filters than inputs per filter: no eigenvectors";
+        remark.into_iter().chain(too_few.then(|| few.to_owned())).collect()
+    }
+
+    fn numbered(&self, basis: &Basis<'_>, vectors: &Vectors) -> Result<Body, ReportError> {
         let picture = |(i, row): (usize, &Vec<f64>)| {
-            Ok(Picture { png: self.png(row, figure)?, number: Some(i + 1) })
+            Ok(Picture { png: basis.shape.png(row, self.figure)?, number: Some(i + 1) })
         };
-        let rows = vectors.rows.iter().take(most).enumerate();
+        let rows = vectors.rows.iter().take(self.eigenvectors).enumerate();
         let items = rows.map(picture).collect::<Result<_, ReportError>>()?;
-        let eigenvalues = vectors.values.iter().take(most).copied().collect();
-        Ok(Body::Pictures(Pictures { columns: 9, items, eigenvalues }))
+        let eigenvalues = vectors.values.iter().take(self.eigenvectors).copied().collect();
+        Ok(Body::Pictures(Pictures { columns: VECTOR_COLUMNS, items, eigenvalues }))
     }
 
-    /// The filter around mid grey, scaled to its own largest entry. With three channels in colour, else their mean.
-    fn png(self, row: &[f64], figure: &str) -> Result<Vec<u8>, ReportError> {
-        let most = row.iter().fold(0.0_f64, |m, x| m.max(x.abs())).max(f64::MIN_POSITIVE);
-        let side = u32::try_from(self.side).unwrap_or(0);
-        let level = |channel: usize, y: u32, x: u32| {
-            let at = (channel * self.side + y as usize) * self.side + x as usize;
-            row.get(at).copied().unwrap_or(0.0) / most
-        };
-        let pixel = |x: u32, y: u32| {
-            let (x, y) = (x / ENLARGE, y / ENLARGE);
-            if self.channels == 3 {
-                return Rgb([0, 1, 2].map(|c| byte(level(c, y, x))));
-            }
-            let sum: f64 = (0..self.channels).map(|c| level(c, y, x)).sum();
-            Rgb([byte(sum / self.channels as f64); 3])
-        };
-        let picture = RgbImage::from_fn(side * ENLARGE, side * ENLARGE, pixel);
-        let mut bytes = Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, ImageFormat::Png).map_err(|e| ReportError::Picture {
-            figure: figure.to_owned(),
-            problem: e.to_string(),
-        })?;
-        Ok(bytes.into_inner())
-    }
-}
-
-/// -1 to black, 0 to mid grey, 1 to white.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the range of a byte"
-)]
-fn byte(level: f64) -> u8 {
-    (127.5 + 127.5 * level).round().clamp(0.0, 255.0) as u8
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_are_centred_on_grey() {
-        assert_eq!([byte(-1.0), byte(0.0), byte(1.0), byte(2.0)], [0, 128, 255, 255]);
+    fn nothing(&self, why: String) -> Vec<Block> {
+        let notes = [self.drawn.notes.as_slice(), &[why]].concat();
+        vec![self.block("filters", "filters", notes, Body::Nothing)]
     }
 
-    #[test]
-    fn an_eigenvector_and_its_negative_look_the_same() {
-        let (mut a, mut b) = ([0.1, -0.9, 0.2], [-0.1, 0.9, -0.2]);
-        fix_sign(&mut a);
-        fix_sign(&mut b);
-        assert_eq!(a, b);
-    }
-
-    #[test]
-    fn channels_become_colours() {
-        let shape = FilterShape { channels: 3, side: 1 };
-        let png = shape.png(&[1.0, 0.0, -1.0], "f").unwrap();
-        let pixel = *image::load_from_memory(&png).unwrap().to_rgb8().get_pixel(0, 0);
-        assert_eq!(pixel, Rgb([255, 128, 0]));
+    fn block(&self, part: &str, title: &str, notes: Vec<String>, body: Body) -> Block {
+        Block {
+            panel: format!("{}.{part}", self.panel),
+            title: format!("{}: {title}", self.panel),
+            dataset: self.experiment.dataset(self.panel).to_owned(),
+            notes,
+            body,
+        }
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn block(experiment: &Experiment<'_>, panel: &str) -> Block {
     let mut drawn = Drawn::of(experiment, panel);
     let runs = drawn.aligned(experiment, panel);
     let n = runs.len();
-    let own = points(&runs, |r| r.misalignment, |x, v| average(x, v));
+    let own = points(&runs, |r| r.misalignment, average);
     let random = random_bases(&runs);
     let floor = points(&runs, |r| r.floor, |x, v| Point { x, y: mean(v), band: None });
     let line = if drawn.dashed { Mark::DashedLine } else { Mark::LineAndDots };

@@ -4,6 +4,7 @@
 //! of `curves` first.
 
 mod average;
+mod basis;
 mod energy;
 mod filters;
 mod learning;

@@ -26,7 +26,7 @@ pub(super) fn block(
         }
     }
     if rows.iter().any(|r| r.dots.iter().any(|d| !d.2)) {
-        let note = format!("open: never reached; counts with the horizon, {horizon} steps");
+        let note = format!("open dots never got there and count as {horizon} steps");
         drawn.notes.push(note);
     }
     let percent = (accuracy * 100.0).round();

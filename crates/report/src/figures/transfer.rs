@@ -43,8 +43,8 @@ fn last(experiment: &Experiment<'_>, panel: &str, runs: &[&AlignRun], view: &Vie
     let curve = |r: &&AlignRun| view.curve(r, r.last().ok()?.step);
     let mut points = average_curves(&runs.iter().filter_map(curve).collect::<Vec<_>>());
     let mut name = "mean over seeds, 95 %";
-    let clean = Fit::of(experiment, &[panel]).n_missed == 0;
-    if let (true, false, Ok(pool)) = (clean, view.relative, experiment.pool(panel))
+    if let (false, Ok(pool)) = (view.relative, experiment.pool(panel))
+        && !Fit::of(experiment, &[panel]).taints(pool)
         && let Ok(spectrum) = pool.last_spectrum()
     {
         let pooled = average_curves(&[(view.abscissae(spectrum), spectrum.f.clone())]);
@@ -72,7 +72,9 @@ fn all_steps(runs: &[&AlignRun], view: &View<'_>) -> Vec<Series> {
         let curves: Vec<_> = runs.iter().filter_map(|r| view.curve(r, step)).collect();
         let mut points = average_curves(&curves);
         if i < end {
-            points.iter_mut().for_each(|p| p.band = None);
+            for p in &mut points {
+                p.band = None;
+            }
         }
         Series {
             name: format!("step {step}"),

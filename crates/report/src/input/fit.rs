@@ -3,7 +3,7 @@
 
 use randlab_core::Seed;
 
-use super::Experiment;
+use super::{AlignRun, Experiment};
 
 /// The seeds of one or more panels, sorted by whether they fit.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +35,12 @@ impl Fit {
             n_missed: runs.iter().filter(|r| !r.fits()).count(),
             target: runs.iter().filter_map(|r| r.row.target_train_accuracy).reduce(f64::max),
         }
+    }
+
+    /// Whether `pool` holds runs that missed: a pool cannot be cleaned afterwards.
+    pub(crate) fn taints(&self, pool: &AlignRun) -> bool {
+        let pooled = pool.rows.last().map_or(0, |r| usize::try_from(r.n_runs).unwrap_or(0));
+        self.n_missed > 0 && pooled > self.kept.len()
     }
 
     /// What to say about the runs that missed; none if all fit.

@@ -53,10 +53,10 @@ fn verdicts(page: &Page<'_>) -> Markup {
     markup! {
         h2 #verdicts { "Verdicts" }
         p { strong { (text::tally(page)) } " " (text::RULES) }
-        table.cards {
+        div.wide { table.cards {
             thead { tr { @for heading in CLAIM_HEADINGS { th scope="col" { (heading) } } } }
             tbody { @for claim in page.claims() { (verdict(claim)) } }
-        }
+        } }
         p.links { "Table: " a href="tables/claims.parquet" { "tables/claims.parquet" } }
     }
 }
@@ -78,7 +78,7 @@ fn verdict(claim: &ClaimRow) -> Markup {
             td.number data-label=(paper) {
                 (claim.paper_value.map_or_else(|| "-".to_owned(), text::number))
             }
-            td data-label=(criterion) { (claim.criterion) }
+            td.criterion data-label=(criterion) { (claim.criterion) }
             td.remarks data-label=(remarks) {
                 (text::remarks(claim)) " "
                 details { summary { "reproduce" } code { (claim.command) } }

@@ -75,9 +75,14 @@ fn one_figure(out: &mut String, section: &Section<'_>, figure: &Figure) {
     let file = figure.file_name();
     let _ = writeln!(out, "\n### {title}\n\n![{title}]({file})\n\n{}\n", escape(&figure.caption));
     for block in &figure.blocks {
-        let notes: String = block.notes.iter().map(|n| format!("; **{}**", escape(n))).collect();
-        let _ =
-            writeln!(out, "- {}, data: {}{notes}", escape(&block.title), escape(&block.dataset));
+        let notes: Vec<_> = block.notes.iter().map(|n| format!("; **{}**", escape(n))).collect();
+        let _ = writeln!(
+            out,
+            "- {}, data: {}{}",
+            escape(&block.title),
+            escape(&block.dataset),
+            notes.concat()
+        );
     }
     let name = escape(&figure.name);
     let runs: Vec<_> = section

@@ -45,7 +45,7 @@ pub(super) fn estimate(claim: &ClaimRow) -> String {
 /// Why a verdict is open, how its interval was formed, and what was left out.
 pub(super) fn remarks(claim: &ClaimRow) -> String {
     let left_out = (claim.n_not_converged > 0 && claim.estimate.is_some())
-        .then(|| format!("{} runs did not fit and are left out", claim.n_not_converged));
+        .then(|| format!("runs that did not fit and are left out: {}", claim.n_not_converged));
     let p = claim
         .p_value
         .map(|p| if p < 1e-4 { "p < 0.0001".to_owned() } else { format!("p = {}", number(p)) });

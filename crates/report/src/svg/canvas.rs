@@ -89,9 +89,9 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-/// Width of `text` at 13 units, near enough to keep things apart.
+/// Width of `text` at 13 units, on the wide side, as fonts differ.
 pub(super) fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * 6.9
+    text.chars().count() as f64 * 7.5
 }
 
 #[cfg(test)]

@@ -28,9 +28,10 @@ fn wrap(text: &str) -> Vec<String> {
         let Some(line) = lines.last_mut() else { continue };
         // Warnings are bold, hence a little wider.
         if line.is_empty() {
-            *line = word.to_owned();
+            line.push_str(word);
         } else if text_width(&format!("{line} {word}")) * 1.05 <= WIDTH {
-            *line += &format!(" {word}");
+            line.push(' ');
+            line.push_str(word);
         } else {
             lines.push(word.to_owned());
         }
@@ -44,8 +45,7 @@ mod tests {
 
     #[test]
     fn long_notes_are_broken_between_words() {
-        let text =
-            "2 of 5 runs did not fit their labels (below 0.95): drawn dashed, they prove nothing";
+        let text = "2 of 5 runs did not fit their labels (below 0.95): shown all the same, they prove nothing";
         let lines = wrap(text);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines.join(" "), text);

@@ -69,12 +69,12 @@ fn unwarp(scale: Scale, value: f64) -> f64 {
     }
 }
 
-/// About five round numbers between `lo` and `hi`.
+/// Round numbers between `lo` and `hi`, at the largest spacing that leaves four or more.
 fn linear(lo: f64, hi: f64) -> Vec<f64> {
-    let raw = (hi - lo) / 5.0;
-    let power = 10_f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|&s| s >= raw);
-    let step = step.unwrap_or(raw);
+    let most = (hi - lo) / 3.5;
+    let power = 10_f64.powf(most.log10().floor());
+    let step = [5.0, 2.0, 1.0].into_iter().map(|m| m * power).find(|&s| s <= most);
+    let step = step.unwrap_or(most);
     let first = (lo / step).ceil();
     (0..12).map(|i| (first + f64::from(i)) * step).take_while(|&v| v <= hi + step * 1e-9).collect()
 }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round() {
-        assert_eq!(labels(Scale::Linear, &[0.0, 1.0]), ["0", "0.5", "1"]);
+        assert_eq!(labels(Scale::Linear, &[0.0, 1.0]), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         assert_eq!(labels(Scale::Linear, &[0.31, 0.38]), ["0.32", "0.34", "0.36", "0.38"]);
         assert_eq!(labels(Scale::Log, &[0.009, 21.0]), ["0.01", "0.1", "1", "10"]);
         assert_eq!(labels(Scale::Log, &[0.3, 4.0]), ["0.5", "1", "2"]);

@@ -176,7 +176,7 @@ pub fn checkpoints(root: &Path, run: &ReportedRun, shape: &[usize], weight: impl
 
 /// One checkpoint of an align run.
 #[derive(Debug, Clone, Default)]
-pub struct Step {
+pub struct Checkpoint {
     pub step: i64,
     pub misalignment: f64,
     pub floor: f64,
@@ -191,7 +191,7 @@ pub struct Step {
 }
 
 /// An align run over `n_runs` with filters of `shape` `[C, k, k]`.
-pub fn align(root: &Path, run: &ReportedRun, dataset: &str, n_runs: i32, steps: &[Step]) {
+pub fn align(root: &Path, run: &ReportedRun, dataset: &str, n_runs: i32, steps: &[Checkpoint]) {
     any_run(root, run, dataset, Status::Ok);
     let id = run.info.id.to_string();
     let alignment = steps.iter().map(|s| AlignmentRow {

@@ -1,0 +1,427 @@
+//! A page from small run folders: every rule and drawing, with numbers computed by hand.
+
+#![expect(clippy::unwrap_used, reason = "clippy does not see helpers as part of tests")]
+
+mod fabricate;
+
+use std::{fs, path::Path};
+
+use fabricate::{Checkpoint, align, any_run, checkpoints, dir, eigenbasis, info, training};
+use randlab_core::RunId;
+use randlab_recipe::{
+    Bound, ClaimSpec, Drawing, FigureSpec, Pair, Point, Reference, ReportConfig,
+    ReportedExperiment, ReportedRun, Rule, SpectrumAxis, Steps,
+};
+use randlab_store::{
+    Status,
+    table::{ClaimRow, CurveRow, MetricRow, RunRow, read_table},
+};
+
+const SHAPE: [usize; 3] = [1, 2, 2];
+
+/// Data eigenvalue, f before and after training, for seed `s`; the largest eigenvalue first.
+fn spectrum(s: f64, trained: bool) -> Vec<(f64, f64, Option<f64>)> {
+    let f = if trained { [2.0, 6.0 + s, 3.0, 1.0] } else { [1.0; 4] };
+    let change = trained.then_some(4.0);
+    [9.0, 4.0, 1.0, 0.25].iter().zip(f).map(|(&l, f)| (l, f, change)).collect()
+}
+
+/// Checkpoints 0, 10 and 100 of seed `s`.
+fn history(s: f64) -> Vec<Checkpoint> {
+    let step = |step, misalignment, random| Checkpoint {
+        step,
+        misalignment,
+        floor: 0.1,
+        random,
+        random_sd: 0.5,
+        spectrum: spectrum(s, step > 0),
+        fit: (step > 0).then_some((2.0, 0.9 + 0.01 * s, 0.4 + 0.01 * s)),
+        ..Checkpoint::default()
+    };
+    vec![step(0, 0.2, 0.5), step(10, 0.3, 0.9), step(100, 0.6 + 0.1 * s, 2.1)]
+}
+
+fn pooled() -> Checkpoint {
+    Checkpoint {
+        step: -1,
+        misalignment: 0.5,
+        floor: 0.1,
+        random: 1.1,
+        random_sd: 0.5,
+        error: Some(0.02),
+        spectrum: spectrum(1.0, true),
+        chi2: Some(12.5),
+        ..Checkpoint::default()
+    }
+}
+
+/// Minibatch accuracies with two steps per epoch: `slow` steps at 0.2, then 1.
+fn accuracies(slow: usize, total: usize) -> Vec<f64> {
+    (0..total).map(|i| if i < slow { 0.2 } else { 1.0 }).collect()
+}
+
+/// Writes panels `p` (three seeds, all fit), `q` (three, one does not) and `x` (two, none does); returns their runs.
+fn write_runs(root: &Path) -> Vec<ReportedRun> {
+    let mut runs = Vec::new();
+    for panel in ["p", "q", "x"] {
+        for seed in 0..if panel == "x" { 2 } else { 3 } {
+            let missed = panel == "x" || panel == "q" && seed == 1;
+            let status = if missed { Status::NotConverged } else { Status::Ok };
+            let run = info("pretrain", &format!("{panel}.s{seed}"), panel, "", seed);
+            training(root, &run, ("photos", status), &[0.1, 0.2, 0.3, 0.4], 2);
+            checkpoints(root, &run, &[5, 1, 2, 2], |k| (k as f32).sin());
+            let aligned = info("align", &format!("{panel}.s{seed}"), panel, "", seed);
+            align(root, &aligned, "photos", 1, &history(f64::from(seed)));
+            runs.extend([run, aligned]);
+        }
+        let pool = info("align", &format!("{panel}.pool"), panel, "pool", 0);
+        align(root, &pool, "photos", if panel == "x" { 2 } else { 3 }, &[pooled()]);
+        eigenbasis(root, &pool, SHAPE);
+        runs.push(pool);
+    }
+    // Out of 10 steps scratch is slow for 6, base-like covariance for 4 or 5, pre-trained for 2 or 3, and `never` for all.
+    for seed in 0..3 {
+        let late = seed as usize % 2;
+        for (variant, slow) in
+            [("scratch", 6), ("pretrained", 2 + late), ("covariance", 4 + late), ("never", 10)]
+        {
+            let id = format!("p.task.{variant}.s{seed}");
+            let run = info("finetune", &id, "p", &format!("task.{variant}"), seed);
+            training(root, &run, ("photos", Status::Ok), &accuracies(slow, 10), 2);
+            runs.push(run);
+        }
+    }
+    let data = info("prepare", "data.s0", "images", "", 0);
+    any_run(root, &data, "photos", Status::Ok);
+    runs.push(data);
+    runs
+}
+
+fn claim(id: &str, rule: Rule) -> ClaimSpec {
+    ClaimSpec {
+        id: id.to_owned(),
+        statement: format!("Statement <{id}>."),
+        figure: "Figure 2".to_owned(),
+        criterion: "a & b".to_owned(),
+        paper: Some(1.5),
+        rule,
+    }
+}
+
+fn claims() -> Vec<ClaimSpec> {
+    let panel = || "p".to_owned();
+    let above = |x| Bound { above: Some(x), below: None };
+    let below = |x| Bound { above: None, below: Some(x) };
+    let pair = |variant: &str| Pair {
+        panel: panel(),
+        downstream: "task".to_owned(),
+        variant: variant.to_owned(),
+        baseline: "scratch".to_owned(),
+    };
+    let of = || "pretrained".to_owned();
+    let paper = || Reference { panel: panel(), x: vec![0.5, 2.0, 2.5], y: vec![1.0, 7.0, 4.0] };
+    let (numerator, denominator) = (Point::Peak, Point::Last);
+    vec![
+        claim("excess", Rule::ExcessRatio { panel: panel(), bound: below(0.5) }),
+        claim("excess-missed", Rule::ExcessRatio { panel: "q".to_owned(), bound: below(0.1) }),
+        claim("excess-none", Rule::ExcessRatio { panel: "x".to_owned(), bound: below(0.5) }),
+        claim("slope", Rule::SlopeRatio { panel: panel(), bound: below(0.25) }),
+        claim("random-trend", Rule::RandomBasisTrend { panel: panel(), bound: above(0.8) }),
+        claim("peak", Rule::InteriorPeak { panel: panel(), bound: above(2.0) }),
+        claim(
+            "shape",
+            Rule::ShapeCorrelation { panel: panel(), other: "q".to_owned(), bound: above(0.7) },
+        ),
+        claim("form", Rule::ClosedForm { panel: panel(), initial: false, bound: above(0.85) }),
+        claim("form-init", Rule::ClosedForm { panel: panel(), initial: true, bound: below(0.6) }),
+        claim("pooled", Rule::PooledExcess { panel: panel(), bound: below(0.4) }),
+        claim("pooled-x", Rule::PooledExcess { panel: "q".to_owned(), bound: below(0.4) }),
+        claim("pooled-random", Rule::PooledRandomExcess { panel: panel(), bound: above(0.35) }),
+        claim("rms", Rule::ReferenceRms { panel: panel(), paper: paper(), bound: below(0.1) }),
+        claim("trend", Rule::Trend { panel: panel(), bound: above(0.8) }),
+        claim("ends", Rule::EndRatio { panel: panel(), numerator, denominator, bound: above(1.0) }),
+        claim("sphericity", Rule::Sphericity { panel: panel(), bound: below(21.7) }),
+        claim("auc", Rule::AucGain { pair: pair("pretrained"), bound: above(0.0) }),
+        claim(
+            "speed",
+            Rule::SpeedUp { pair: pair("pretrained"), accuracy: 0.8, bound: above(1.15) },
+        ),
+        claim("never", Rule::SpeedUp { pair: pair("never"), accuracy: 0.8, bound: above(1.15) }),
+        claim("share", Rule::GainShare { pair: pair("covariance"), of: of(), bound: above(0.7) }),
+    ]
+}
+
+fn figures() -> Vec<FigureSpec> {
+    let panels = || vec!["p".to_owned(), "q".to_owned(), "x".to_owned()];
+    let transfer = |x, steps, relative, paper| Drawing::TransferFunction {
+        panels: panels(),
+        x,
+        steps,
+        relative,
+        paper,
+    };
+    let paper = vec![Reference { panel: "p".to_owned(), x: vec![1.0], y: vec![3.0] }];
+    let (downstream, variants) = (vec!["task".to_owned()], ["scratch", "never"].map(str::to_owned));
+    let drawings = [
+        ("misalignment", Drawing::Misalignment { panels: panels() }),
+        ("f", transfer(SpectrumAxis::Std, Steps::Last, false, paper)),
+        ("f-all", transfer(SpectrumAxis::Eigenvalue, Steps::All, true, Vec::new())),
+        ("energy", Drawing::EnergyProfile { panels: panels() }),
+        ("filters", Drawing::Filters { panels: panels(), eigenvectors: 3 }),
+        (
+            "curves",
+            Drawing::LearningCurves {
+                panel: "p".to_owned(),
+                downstream: downstream.clone(),
+                variants: variants.to_vec(),
+            },
+        ),
+        (
+            "steps",
+            Drawing::TimeToAccuracy {
+                panel: "p".to_owned(),
+                downstream,
+                variants: variants.to_vec(),
+                accuracy: 0.8,
+            },
+        ),
+    ];
+    let figure = |(id, draw): (&str, Drawing)| FigureSpec {
+        id: id.to_owned(),
+        title: format!("Title <script>alert('{id}')</script>"),
+        caption: "Caption & more".to_owned(),
+        draw,
+    };
+    drawings.map(figure).into()
+}
+
+fn config(runs: Vec<ReportedRun>, scale: &str) -> ReportConfig {
+    let trial = ReportedExperiment {
+        name: "trial".to_owned(),
+        title: "A <script>trial</script>".to_owned(),
+        summary: "Summary.".to_owned(),
+        runs,
+        figures: figures(),
+        claims: claims(),
+    };
+    ReportConfig {
+        id: RunId::try_from("photos".to_owned()).unwrap(),
+        scale: scale.to_owned(),
+        dataset: "photos".to_owned(),
+        experiments: vec![trial],
+    }
+}
+
+struct Built {
+    home: tempfile::TempDir,
+    config: ReportConfig,
+    files: Vec<String>,
+}
+
+impl Built {
+    fn new(scale: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let config = config(write_runs(&home.path().join("runs")), scale);
+        let files = build(&config, home.path(), "page").unwrap();
+        Self { home, config, files }
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.home.path().join("page").join(name)).unwrap()
+    }
+
+    fn table<T: randlab_store::table::Table>(&self) -> Vec<T> {
+        let name = format!("page/tables/{}.parquet", T::NAME);
+        read_table(&self.home.path().join(name)).unwrap()
+    }
+
+    fn claim(&self, id: &str) -> ClaimRow {
+        self.table::<ClaimRow>().into_iter().find(|c| c.claim_id == id).unwrap()
+    }
+}
+
+fn build(config: &ReportConfig, home: &Path, out: &str) -> Result<Vec<String>, String> {
+    randlab_report::build(config, &home.join("runs"), &home.join(out)).map_err(|e| e.to_string())
+}
+
+fn close(found: Option<f64>, expected: f64) {
+    let found = found.unwrap();
+    assert!((found - expected).abs() < 1e-5, "{found}, expected {expected}");
+}
+
+#[test]
+fn every_rule_gives_the_number_computed_by_hand() {
+    let page = Built::new("laptop");
+    let check = |id: &str, expected: f64, verdict: &str| {
+        let claim = page.claim(id);
+        close(claim.estimate, expected);
+        assert_eq!(claim.verdict, verdict, "{claim:?}");
+    };
+    // Excess of M 0.5, 0.6, 0.7 over that of random bases, 2.
+    check("excess", 0.3, "holds");
+    // Two seeds are left, and t is 12.7.
+    check("excess-missed", 0.3, "undecided");
+    // Steps 0, 10, 100: sums of squares and products by hand.
+    check("slope", slope_ratio(), "undecided");
+    check("random-trend", 1.0, "holds");
+    // Peaks 6, 7, 8 over the larger end, 2.
+    check("peak", 3.5, "holds");
+    check("shape", 1.0, "holds");
+    check("form", 0.91, "holds");
+    check("form-init", 0.41, "holds");
+    check("pooled", 0.4, "undecided");
+    check("pooled-random", 1.0, "holds");
+    // f is 1 at 0.5, 7 at 2 and half way between 7 and 2 at 2.5.
+    check("rms", (0.25_f64 / 3.0).sqrt(), "fails");
+    // Ranks of f 1, 3, 4, 2 against 1, 2, 3, 4: 1 - 6 * 6 / 60.
+    check("trend", 0.4, "fails");
+    check("ends", 3.5, "holds");
+    check("sphericity", 12.5, "holds");
+    // 0.8 / 10 per step won: 4, 3, 4 of them.
+    check("auc", 0.08 * 11.0 / 3.0, "holds");
+    // First full epoch over 0.8 ends with step 8, and 4, 5, 4.
+    check("speed", (2.0 + 1.6 + 2.0) / 3.0, "holds");
+    check("never", 0.8, "fails");
+    // Gains 2, 1, 2 of 4, 3, 4.
+    check("share", 5.0 / 11.0, "fails");
+}
+
+/// Mean over seeds of the least-squares slope of (0.2, 0.3, 0.6 + 0.1 s) over that of (0.5, 0.9, 2.1).
+fn slope_ratio() -> f64 {
+    let weights = [-110.0 / 3.0, -80.0 / 3.0, 190.0 / 3.0];
+    let dot = |y: [f64; 3]| weights.iter().zip(y).map(|(w, y)| w * y).sum::<f64>();
+    let per_seed = [0.6, 0.7, 0.8].map(|last| dot([0.2, 0.3, last]) / dot([0.5, 0.9, 2.1]));
+    per_seed.iter().sum::<f64>() / 3.0
+}
+
+#[test]
+fn intervals_tests_and_counts_are_those_of_the_rule() {
+    let page = Built::new("laptop");
+    let excess = page.claim("excess");
+    // sd 0.05 over 3 seeds, t 4.302653.
+    close(excess.ci_hi, 0.3 + 4.302653 * 0.05 / 3.0_f64.sqrt());
+    assert_eq!((excess.n_seeds, excess.n_not_converged), (3, 0));
+    assert_eq!(excess.command, "make trial SCALE=laptop DATASET=photos");
+    close(page.claim("pooled").ci_lo, 0.4 - 4.302653 * 0.02);
+    // 25 bases: t 2.063899, sd 0.5.
+    close(page.claim("pooled-random").ci_lo, 1.0 - 2.063899 * 0.1);
+    let rms = page.claim("rms");
+    assert_eq!((rms.ci_lo, rms.p_value, rms.n_seeds), (None, None, 3));
+    let never = page.claim("never").test.unwrap();
+    assert!(never.contains("3 of 6 runs never reached 80 % and count with 10 steps"), "{never}");
+}
+
+#[test]
+fn runs_that_did_not_fit_are_left_out_and_counted() {
+    let page = Built::new("laptop");
+    let some = page.claim("excess-missed");
+    assert_eq!((some.n_seeds, some.n_not_converged), (2, 1));
+    let none = page.claim("excess-none");
+    assert_eq!((none.verdict.as_str(), none.estimate, none.n_seeds), ("undecided", None, 0));
+    let reason = none.reason.unwrap();
+    assert_eq!(reason, "2 of 2 runs did not fit their labels (below 0.95); they prove nothing");
+    // The pool of q holds the run that missed.
+    let pooled = page.claim("pooled-x");
+    assert!(pooled.reason.unwrap().contains("part of the pool"));
+    let svg = page.text("figures/trial.misalignment.svg");
+    assert!(svg.contains("1 of 3 runs did not fit") && svg.contains("dash"));
+}
+
+#[test]
+fn an_undecided_claim_says_why() {
+    let reason = Built::new("laptop").claim("slope").reason.unwrap();
+    assert!(reason.contains("the interval reaches over the bound; about"), "{reason}");
+}
+
+#[test]
+fn every_drawn_point_is_a_row() {
+    let page = Built::new("laptop");
+    let rows = page.table::<CurveRow>();
+    let find = |figure: &str, panel: &str, series: &str, x: f64| {
+        let is = |r: &&CurveRow| {
+            r.figure == format!("trial.{figure}")
+                && r.panel == panel
+                && r.series == series
+                && (r.x - x).abs() < 1e-9
+        };
+        rows.iter().find(is).cloned().unwrap_or_else(|| panic!("{figure} {panel} {series} {x}"))
+    };
+    let own = find("misalignment", "p", "data eigenbasis, 95 %", 100.0);
+    close(Some(own.y), 0.7);
+    assert_eq!((own.n_seeds, own.interval.as_str()), (3, "mean-t95"));
+    let random = find("misalignment", "p", "random bases, 10-90 %", 10.0);
+    close(random.lo, 0.4);
+    close(Some(find("f", "p", "pooled filters, 95 % over seeds", 2.0).y), 7.0);
+    close(Some(find("f", "q", "mean over seeds, 95 %", 2.0).y), 7.0);
+    close(Some(find("f", "p", "read off the paper", 1.0).y), 3.0);
+    close(Some(find("f-all", "p", "step 100", 4.0).y), 7.0);
+    close(Some(find("energy", "p", "measured, 95 % over seeds", 9.0).y), 1.0);
+    close(Some(find("filters", "p.weights", "eigenvalue", 2.0).y), 0.5);
+    close(Some(find("curves", "p.task", "scratch", 7.0).y), 0.6);
+    close(Some(find("steps", "p.task", "scratch", 2.0).y), 8.0);
+    close(Some(find("steps", "p.task", "never, never reached", 0.0).y), 10.0);
+    close(Some(find("steps", "p.task", "never, mean", 1.0).y), 10.0);
+}
+
+#[test]
+fn tables_of_all_runs_are_merged() {
+    let page = Built::new("laptop");
+    assert_eq!(page.table::<RunRow>().len(), page.config.experiments[0].runs.len());
+    let metrics = page.table::<MetricRow>();
+    // Eight pretrain runs of 4 + 2 rows, twelve finetune runs of 10 + 5.
+    assert_eq!(metrics.len(), 8 * 6 + 12 * 15);
+    for name in &page.files {
+        assert!(page.home.path().join("page").join(name).is_file(), "{name}");
+    }
+    assert_eq!(page.files.len(), 9 + 7 + 2);
+}
+
+#[test]
+fn equal_inputs_give_equal_bytes() {
+    let page = Built::new("laptop");
+    build(&page.config, page.home.path(), "again").unwrap();
+    for name in &page.files {
+        let read = |out: &str| fs::read(page.home.path().join(out).join(name)).unwrap();
+        assert_eq!(read("page"), read("again"), "{name}");
+    }
+}
+
+#[test]
+fn text_from_experiments_cannot_become_markup() {
+    let page = Built::new("laptop");
+    for name in page.files.iter().filter(|n| !n.ends_with(".parquet")) {
+        let text = page.text(name);
+        assert!(!text.contains("<script"), "{name}");
+        assert!(!text.contains("src=") && !text.contains("@import"), "{name}");
+    }
+    assert!(page.text("report.html").contains("&lt;script&gt;"));
+}
+
+#[test]
+fn the_page_says_where_its_numbers_come_from() {
+    let page = Built::new("laptop");
+    for name in ["report.html", "report.md"] {
+        let text = page.text(name);
+        for part in ["Test CPU", "photos", "laptop", "undecided", "tables/claims.parquet"] {
+            assert!(text.contains(part), "{name}: {part}");
+        }
+        assert!(!text.contains("mean nothing"), "{name}");
+    }
+    let smoke = Built::new("smoke");
+    assert!(smoke.text("report.html").contains("mean nothing"));
+    assert!(smoke.text("report.md").contains("mean nothing"));
+}
+
+#[test]
+fn missing_and_damaged_files_are_named() {
+    let page = Built::new("laptop");
+    let run = page.config.experiments[0].runs.iter().find(|r| r.stage == "finetune").unwrap();
+    let table = dir(&page.home.path().join("runs"), run).join("metrics.parquet");
+    let good = fs::read(&table).unwrap();
+    randlab_store::publish(&table, &good[..good.len() / 2]).unwrap();
+    let damaged = build(&page.config, page.home.path(), "page").unwrap_err();
+    assert!(damaged.contains("metrics.parquet") && damaged.contains("Parquet"), "{damaged}");
+    fs::remove_file(&table).unwrap();
+    let missing = build(&page.config, page.home.path(), "page").unwrap_err();
+    assert!(missing.starts_with(&table.display().to_string()), "{missing}");
+}
