@@ -138,8 +138,7 @@ impl Conv {
             let gradients = simple::backward(g, (hx.values()?, hw.values()?), results);
             return gradients.into_tensors(x, w);
         }
-        let seen =
-            backward::Seen { x: hx.values()?, y: hy.values()?, dy: hg.values()?, winners };
+        let seen = backward::Seen { x: hx.values()?, y: hy.values()?, dy: hg.values()?, winners };
         backward::backward(Isa::best(), g, seen, hw.values()?, wanted).into_tensors(x, w)
     }
 }

@@ -3,9 +3,9 @@
 //! The build targets a plain processor and asks at run time what there is. Results of different instruction sets differ in
 //! the last bits, since the order of sums follows the width of a register.
 
-use crate::lanes::{Lanes, Portable};
 #[cfg(target_arch = "x86_64")]
 use crate::lanes::{Avx2, Avx512};
+use crate::lanes::{Lanes, Portable};
 
 /// Proof that this processor has certain vector instructions: values are made only where that was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,11 @@ pub(crate) trait Lanes: Copy {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// Negative numbers become 0; NaN stays.
     fn relu(self, a: Self::V) -> Self::V;
+    /// `a` where `by` is larger than 0, and 0 elsewhere.
+    fn gate(self, a: Self::V, by: Self::V) -> Self::V;
+    /// `new` where its number is larger than that of `old`, or is the first NaN, and `old` elsewhere. The second half of a pair
+    /// goes with the first.
+    fn larger(self, old: [Self::V; 2], new: [Self::V; 2]) -> [Self::V; 2];
     /// The sum of each of four vectors.
     fn sums(self, v: [Self::V; 4]) -> [f32; 4];
     /// # Safety
@@ -75,6 +80,23 @@ impl Lanes for Portable {
     #[inline(always)]
     fn relu(self, a: Self::V) -> Self::V {
         a.map(|x| if x < 0.0 { 0.0 } else { x })
+    }
+
+    #[inline(always)]
+    fn gate(self, a: Self::V, by: Self::V) -> Self::V {
+        std::array::from_fn(|i| if by[i] > 0.0 { a[i] } else { 0.0 })
+    }
+
+    #[inline(always)]
+    fn larger(self, old: [Self::V; 2], new: [Self::V; 2]) -> [Self::V; 2] {
+        let mut kept = old;
+        for i in 0..EIGHT {
+            let (was, is) = (old[0][i], new[0][i]);
+            if is > was || is.is_nan() && !was.is_nan() {
+                (kept[0][i], kept[1][i]) = (is, new[1][i]);
+            }
+        }
+        kept
     }
 
     #[inline(always)]
@@ -164,6 +186,23 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn gate(self, a: __m512, by: __m512) -> __m512 {
+            unsafe {
+                _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(by, _mm512_setzero_ps()), a)
+            }
+        }
+
+        #[inline(always)]
+        fn larger(self, old: [__m512; 2], new: [__m512; 2]) -> [__m512; 2] {
+            unsafe {
+                // "Not less or equal" holds for NaN, too.
+                let above = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(new[0], old[0]);
+                let above = above & _mm512_cmp_ps_mask::<_CMP_ORD_Q>(old[0], old[0]);
+                [0, 1].map(|i: usize| _mm512_mask_mov_ps(old[i], above, new[i]))
+            }
+        }
+
+        #[inline(always)]
         fn sums(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
             unsafe {
                 // In each quarter: a0+a2, b0+b2, a1+a3, b1+b3.
@@ -175,10 +214,8 @@ mod x86 {
                 let high = _mm512_castpd_ps(_mm512_castpd256_pd512(_mm512_extractf64x4_pd::<1>(
                     _mm512_castps_pd(quarters),
                 )));
-                let halves = _mm256_add_ps(
-                    _mm512_castps512_ps256(quarters),
-                    _mm512_castps512_ps256(high),
-                );
+                let halves =
+                    _mm256_add_ps(_mm512_castps512_ps256(quarters), _mm512_castps512_ps256(high));
                 four(halves)
             }
         }
@@ -260,6 +297,20 @@ mod x86 {
         #[inline(always)]
         fn relu(self, a: __m256) -> __m256 {
             unsafe { _mm256_max_ps(_mm256_setzero_ps(), a) }
+        }
+
+        #[inline(always)]
+        fn gate(self, a: __m256, by: __m256) -> __m256 {
+            unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(by, _mm256_setzero_ps()), a) }
+        }
+
+        #[inline(always)]
+        fn larger(self, old: [__m256; 2], new: [__m256; 2]) -> [__m256; 2] {
+            unsafe {
+                let above = _mm256_cmp_ps::<_CMP_NLE_UQ>(new[0], old[0]);
+                let above = _mm256_and_ps(above, _mm256_cmp_ps::<_CMP_ORD_Q>(old[0], old[0]));
+                [0, 1].map(|i: usize| _mm256_blendv_ps(old[i], new[i], above))
+            }
         }
 
         #[inline(always)]

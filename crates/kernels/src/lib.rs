@@ -7,6 +7,8 @@
 //! Gradients of inputs are computed only where somebody asked for them.
 
 mod buffer;
+#[cfg(test)]
+mod compare;
 mod conv;
 mod element;
 mod heap;

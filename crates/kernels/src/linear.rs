@@ -116,14 +116,14 @@ impl Linear {
         if x.dtype() == DType::F64 {
             let dz = before_relu(hg.values::<f64>()?, hy.values()?, self.relu);
             let gradients = simple::backward(self.size, hx.values()?, hw.values()?, &dz);
-            return self.into_tensors(x, gradients);
+            return self.tensors(x, gradients);
         }
         let dz = before_relu(hg.values::<f32>()?, hy.values()?, self.relu);
         let (x_, w_) = (hx.values()?, hw.values()?);
-        self.into_tensors(x, fast::backward(Isa::best(), self.size, x_, w_, &dz, wanted))
+        self.tensors(x, fast::backward(Isa::best(), self.size, x_, w_, &dz, wanted))
     }
 
-    fn into_tensors<T: WithDType>(&self, x: &Tensor, from: Gradients<T>) -> Result<TensorGradients> {
+    fn tensors<T: WithDType>(&self, x: &Tensor, from: Gradients<T>) -> Result<TensorGradients> {
         let Size { n, i, o } = self.size;
         let device = x.device();
         Ok(TensorGradients {

@@ -93,7 +93,8 @@ impl Kernel for Outer<'_> {
         let vectors = if L::MANY { 6 } else { 3 };
         for from in (0..columns).step_by(vectors * L::COUNT) {
             for piece in 0..pieces {
-                let piece = Piece { from, ks: (depth * piece / pieces, depth * (piece + 1) / pieces) };
+                let piece =
+                    Piece { from, ks: (depth * piece / pieces, depth * (piece + 1) / pieces) };
                 #[expect(unsafe_code, reason = "pointers into the matrices")]
                 // SAFETY: sizes were compared above.
                 match (columns - from).div_ceil(L::COUNT).min(vectors) {
@@ -233,7 +234,7 @@ impl Kernel for Dot<'_> {
             assert!(m.values.len() >= (m.count - 1) * m.pitch + self.depth);
         }
         assert!(self.out.len() == rows * columns);
-        let mut out = self.out;
+        let out = self.out;
         for row in (0..rows).step_by(if L::MANY { 6 } else { 3 }) {
             for column in (0..columns).step_by(FOUR) {
                 // A tile that does not fit sees its last row or column several times; the copies are dropped.
@@ -243,10 +244,10 @@ impl Kernel for Dot<'_> {
                 unsafe {
                     if L::MANY {
                         let sums = products::<L, 6>(lanes, self.depth, self.a.pointers(row), b);
-                        add_tile(&mut out, columns, (row, column), &sums);
+                        add_tile(out, columns, (row, column), &sums);
                     } else {
                         let sums = products::<L, 3>(lanes, self.depth, self.a.pointers(row), b);
-                        add_tile(&mut out, columns, (row, column), &sums);
+                        add_tile(out, columns, (row, column), &sums);
                     }
                 }
             }

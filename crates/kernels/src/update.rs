@@ -91,7 +91,12 @@ impl<T: Element> InplaceOp2 for Velocity<'_, '_, T> {
         let (v, g) = (values_mut::<T>(v, lv)?, slice::<T>(g, lg)?);
         let mut w = self.w.borrow_mut();
         if w.len() != v.len() || g.len() != v.len() {
-            candle_core::bail!("sgd: {} weights, {} momenta, {} gradients", w.len(), v.len(), g.len());
+            candle_core::bail!(
+                "sgd: {} weights, {} momenta, {} gradients",
+                w.len(),
+                v.len(),
+                g.len()
+            );
         }
         let chunks = w.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK)).zip(g.par_chunks(CHUNK));
         let (isa, rates) = (Isa::best(), self.rates);

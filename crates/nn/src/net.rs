@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 use randlab_kernels::{
-    Applied, ConvSpec, conv2d_relu_pool, linear, softmax_cross_entropy, softmax_cross_entropy_gradient,
+    Applied, ConvSpec, conv2d_relu_pool, linear, softmax_cross_entropy,
+    softmax_cross_entropy_gradient,
 };
 use randlab_recipe::ModelSpec;
 

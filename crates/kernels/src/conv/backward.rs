@@ -152,30 +152,41 @@ struct MapGradient<'a> {
 
 impl Kernel for MapGradient<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) {
+    fn run<L: Lanes>(self, lanes: L) {
         let Channel { y, dy, winners } = self.channel;
-        let mut lanes = [0.0; WIDEST];
-        let (whole, rest) = dy.as_chunks::<WIDEST>();
-        let (whole_y, rest_y) = y.as_chunks::<WIDEST>();
-        for (dy, y) in whole.iter().zip(whole_y) {
-            for i in 0..WIDEST {
-                lanes[i] += if y[i] > 0.0 { dy[i] } else { 0.0 };
+        let (passed, rest) = self.map.split_at_mut(dy.len());
+        let zero = lanes.splat(0.0);
+        let mut sum = zero;
+        for from in (0..dy.len()).step_by(L::COUNT) {
+            let (y, to) = (&y[from..dy.len()], &mut passed[from..]);
+            let dy = &dy[from..];
+            let (dy, y, to, n) = (dy.as_ptr(), y.as_ptr(), to.as_mut_ptr(), dy.len());
+            #[expect(unsafe_code, reason = "vectors from and to memory")]
+            // SAFETY: each of the slices was just seen to have n numbers.
+            unsafe {
+                if n >= L::COUNT {
+                    let dz = lanes.gate(lanes.load(dy), lanes.load(y));
+                    sum = lanes.add(sum, dz);
+                    lanes.store(to, dz);
+                } else {
+                    let dz = lanes.gate(lanes.load_first(dy, n), lanes.load_first(y, n));
+                    sum = lanes.add(sum, dz);
+                    lanes.store_first(to, n, dz);
+                }
             }
         }
-        for (lane, (dy, y)) in lanes.iter_mut().zip(rest.iter().zip(rest_y)) {
-            *lane += if *y > 0.0 { *dy } else { 0.0 };
-        }
-        *self.sum += lanes.iter().sum::<f32>();
+        *self.sum += lanes.sums([sum, zero, zero, zero])[0];
+        // With a pool, what was passed belongs to the places that won; the first place comes last, as it holds all of it.
         if winners.is_empty() {
-            for (map, (&dy, &y)) in self.map.iter_mut().zip(dy.iter().zip(y)) {
-                *map = if y > 0.0 { dy } else { 0.0 };
-            }
             return;
         }
-        for (place, map) in self.map.chunks_exact_mut(dy.len()).enumerate() {
-            for (map, ((&dy, &y), &winner)) in map.iter_mut().zip(dy.iter().zip(y).zip(winners)) {
-                *map = if y > 0.0 && usize::from(winner) == place { dy } else { 0.0 };
+        for (place, map) in rest.chunks_exact_mut(dy.len()).enumerate() {
+            for ((map, &dz), &winner) in map.iter_mut().zip(&*passed).zip(winners) {
+                *map = if usize::from(winner) == place + 1 { dz } else { 0.0 };
             }
+        }
+        for (dz, &winner) in passed.iter_mut().zip(winners) {
+            *dz = if winner == 0 { *dz } else { 0.0 };
         }
     }
 }

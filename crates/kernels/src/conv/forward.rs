@@ -125,33 +125,37 @@ struct Pool<'a> {
 
 impl Kernel for Pool<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self, _: L) {
+    fn run<L: Lanes>(self, lanes: L) {
+        assert!(self.pitch >= self.pooled * self.places + WIDEST - 1);
         let channels = self.y.chunks_exact_mut(self.pooled);
         let channels = channels.zip(self.winners.chunks_exact_mut(self.pooled));
         for ((y, winners), map) in channels.zip(self.map.chunks_exact(self.pitch)) {
-            let groups = y.chunks_mut(WIDEST).zip(winners.chunks_mut(WIDEST));
+            let groups = y.chunks_mut(L::COUNT).zip(winners.chunks_mut(L::COUNT));
             for (group, (y, winners)) in groups.enumerate() {
-                let mut best = [0.0; WIDEST];
-                let mut winner = [0_u16; WIDEST];
-                for place in 0..self.places {
-                    // The row is long enough for a whole group.
-                    let from = place * self.pooled + group * WIDEST;
-                    let (values, _) = map[from..from + WIDEST].as_chunks::<WIDEST>();
-                    for i in 0..WIDEST {
-                        let value = values[0][i];
-                        let larger = value > best[i] || (value.is_nan() && !best[i].is_nan());
-                        if larger || place == 0 {
-                            best[i] = value;
-                            #[expect(clippy::cast_possible_truncation, reason = "below 2^16")]
-                            {
-                                winner[i] = place as u16;
-                            }
-                        }
+                let (mut best, mut places) = ([0.0; WIDEST], [0.0; WIDEST]);
+                #[expect(unsafe_code, reason = "vectors from and to memory")]
+                // SAFETY: the row of the map is long enough for whole vectors, and so are the arrays.
+                unsafe {
+                    let value = |place: usize| {
+                        lanes.load(map.as_ptr().add(place * self.pooled + group * L::COUNT))
+                    };
+                    let mut kept = [value(0), lanes.splat(0.0)];
+                    for place in 1..self.places {
+                        kept = lanes.larger(kept, [value(place), lanes.splat(place as f32)]);
                     }
+                    lanes.store(best.as_mut_ptr(), kept[0]);
+                    lanes.store(places.as_mut_ptr(), kept[1]);
                 }
-                for ((y, winner_at), i) in y.iter_mut().zip(winners).zip(0..WIDEST) {
-                    y.write(best[i]);
-                    winner_at.write(winner[i]);
+                for ((y, winner), (&best, &place)) in
+                    y.iter_mut().zip(winners).zip(best.iter().zip(&places))
+                {
+                    y.write(best);
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a whole number below 2^16"
+                    )]
+                    winner.write(place as u16);
                 }
             }
         }

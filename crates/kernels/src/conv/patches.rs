@@ -54,7 +54,12 @@ impl Windows {
     }
 
     /// Puts a row of numbers into a stored image, from column `col` on.
-    pub fn put_row(&self, image: &mut [f32], (channel, row, col): (usize, usize, usize), from: &[f32]) {
+    pub fn put_row(
+        &self,
+        image: &mut [f32],
+        (channel, row, col): (usize, usize, usize),
+        from: &[f32],
+    ) {
         match self.split() {
             1 => {
                 let at = self.index(channel, row, col);

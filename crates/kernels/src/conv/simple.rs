@@ -42,8 +42,7 @@ pub(super) fn backward(
     for (i, &winner) in winners.iter().enumerate() {
         // The derivative of the ReLU at 0 is taken as 0.
         if y[i] > 0.0 {
-            let (image, o, pooled) =
-                (i / g.result(), i % g.result() / g.pooled(), i % g.pooled());
+            let (image, o, pooled) = (i / g.result(), i % g.result() / g.pooled(), i % g.pooled());
             db[o] += dy[i];
             for_each_tap(g, g.before_pool(pooled, winner.into()), |tap, at| {
                 let (tap, at) = (o * g.filter() + tap, image * g.image() + at);

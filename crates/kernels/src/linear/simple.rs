@@ -2,11 +2,7 @@
 
 use super::{Gradients, Size};
 
-pub(super) fn forward(
-    size: Size,
-    (x, w, b): (&[f64], &[f64], &[f64]),
-    relu: bool,
-) -> Vec<f64> {
+pub(super) fn forward(size: Size, (x, w, b): (&[f64], &[f64], &[f64]), relu: bool) -> Vec<f64> {
     let mut y = Vec::with_capacity(size.n * size.o);
     for x in x.chunks_exact(size.i) {
         for (w, b) in w.chunks_exact(size.i).zip(b) {
