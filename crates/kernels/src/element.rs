@@ -1,12 +1,11 @@
-//! Element types, views of tensors as slices, and matrix products.
+//! Element types, and views of tensors as slices.
 
 use std::ops::Deref;
 
 use candle_core::{CpuStorage, DType, Error, Layout, Result, Storage, Tensor, WithDType, bail};
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul, traits::ComplexField};
 
 /// f32 for training, f64 for gradient checks.
-pub(crate) trait Element: WithDType + ComplexField {
+pub(crate) trait Element: WithDType {
     /// The values of a storage of this type.
     fn values_mut(storage: &mut CpuStorage) -> Option<&mut [Self]>;
 }
@@ -80,19 +79,8 @@ pub(crate) fn common_dtype(tensors: &[&Tensor]) -> Result<DType> {
     Ok(dtype)
 }
 
-/// A row-major slice as a `rows x cols` matrix.
-pub(crate) fn matrix<T>(data: &[T], rows: usize, cols: usize) -> MatRef<'_, T> {
-    MatRef::from_row_major_slice(data, rows, cols)
-}
-
-/// `out (+)= a b` on one thread; `out` is row-major.
-pub(crate) fn product<T: Element>(out: &mut [T], accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>) {
-    let out = MatMut::from_row_major_slice_mut(out, a.nrows(), b.ncols());
-    matmul(out, accum, a, b, T::one_impl(), Par::Seq);
-}
-
 /// `total += part`, element by element.
-pub(crate) fn add<T: Element>(total: &mut [T], part: &[T]) {
+pub(crate) fn add<T: WithDType>(total: &mut [T], part: &[T]) {
     for (t, p) in total.iter_mut().zip(part) {
         *t += *p;
     }
@@ -106,7 +94,8 @@ pub fn l2_norm(tensor: &Tensor) -> Result<f64> {
 }
 
 /// Sum of squares in eight lanes, which the compiler turns into vector instructions.
-fn squares<T: Element>(values: &[T]) -> f64 {
+#[inline(always)]
+pub(crate) fn squares<T: Element>(values: &[T]) -> f64 {
     let mut lanes = [0.0; 8];
     let (chunks, rest) = values.as_chunks::<8>();
     for chunk in chunks {

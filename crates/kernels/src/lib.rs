@@ -1,19 +1,30 @@
 //! Differentiable CPU operations for candle, with explicit gradients.
 //!
-//! Each operation is a candle custom op for f32 and f64 (training and gradient checks run the same code). Work is cut
-//! into shards whose size does not depend on the machine, and partial results are added in shard order: the bits are the
-//! same at any number of threads. Gradients of inputs are computed only where somebody asked for them.
+//! Each operation is a candle custom op for f32 and f64, and can also be run without the tape ([`Applied`]). In f64 it is
+//! computed as its definition says, for gradient checks; in f32, for training, by kernels written for the vector instructions
+//! of the processor ([`instruction_set`]), and the two are compared in tests. Work is cut into shards whose size does not
+//! depend on the machine, and partial results are added in shard order: the bits are the same at any number of threads.
+//! Gradients of inputs are computed only where somebody asked for them.
 
+mod buffer;
+#[cfg(test)]
+mod compare;
 mod conv;
 mod element;
 mod heap;
+mod isa;
+mod lanes;
+mod layer;
 mod linear;
 mod loss;
+mod tile;
 mod update;
 
 pub use conv::{ConvSpec, conv2d_relu_pool};
 pub use element::l2_norm;
 pub use heap::keep_heap;
+pub use isa::instruction_set;
+pub use layer::{Applied, TensorGradients};
 pub use linear::linear;
-pub use loss::{correct, softmax_cross_entropy};
-pub use update::{adam_step, sgd_step};
+pub use loss::{correct, softmax_cross_entropy, softmax_cross_entropy_gradient};
+pub use update::{Norms, adam_step, sgd_step};

@@ -71,21 +71,25 @@ impl CustomOp2 for CrossEntropy {
         _loss: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        dispatch!(logits.dtype(), T => gradient::<T>(logits, labels, grad))
+        let factor = grad.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        let gradient = dispatch!(logits.dtype(), T => gradient::<T>(logits, labels, factor))?;
+        Ok((Some(gradient), None))
     }
 }
 
-fn gradient<T: Element>(
-    logits: &Tensor,
-    labels: &Tensor,
-    grad: &Tensor,
-) -> Result<(Option<Tensor>, Option<Tensor>)> {
+/// Gradient of [`softmax_cross_entropy`] by the logits.
+pub fn softmax_cross_entropy_gradient(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    let (logits, labels) = (logits.contiguous()?, labels.contiguous()?);
+    dispatch!(logits.dtype(), T => gradient::<T>(&logits, &labels, 1.0))
+}
+
+fn gradient<T: Element>(logits: &Tensor, labels: &Tensor, factor: f64) -> Result<Tensor> {
     let (n, classes) = logits.dims2()?;
-    let factor = grad.to_dtype(DType::F64)?.to_scalar::<f64>()? / n as f64;
+    let factor = factor / n as f64;
     let [rows, labels] = [logits, labels].map(hold);
     let rows = rows.values::<T>()?.chunks_exact(classes).zip(labels.values::<u32>()?);
     let values: Vec<T> = rows.flat_map(|(row, &y)| row_gradient(row, y as usize, factor)).collect();
-    Ok((Some(Tensor::from_vec(values, (n, classes), logits.device())?), None))
+    Tensor::from_vec(values, (n, classes), logits.device())
 }
 
 /// Exponentials of `row` less its largest value, and their sum, in f64.

@@ -1,13 +1,33 @@
 //! Optimiser steps in place.
 
+use std::cell::{Cell, RefCell};
+
 use candle_core::{
-    CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, WithDType, backend::BackendStorage,
+    CpuStorage, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result, Tensor, WithDType,
+    backend::BackendStorage,
+};
+use rayon::prelude::*;
+
+use crate::{
+    element::{Element, dispatch, slice, squares},
+    isa::{Isa, Kernel},
+    lanes::Lanes,
 };
 
-use crate::element::{Element, dispatch, slice};
+/// Numbers one task changes. Sums of tasks are added in order.
+const CHUNK: usize = 1 << 16;
+
+/// l2 norms of what one step saw and did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Norms {
+    /// Of the gradient, without weight decay.
+    pub grad: f64,
+    /// Of the change of the parameter.
+    pub update: f64,
+}
 
 /// One step of stochastic gradient descent with momentum: `v = momentum v + g + decay w`, then `w -= lr v`. All tensors have
-/// one shape and element type; `v` and `w` change in place.
+/// one shape and element type; `v` and `w` are different tensors and change in place.
 pub fn sgd_step(
     w: &Tensor,
     v: &Tensor,
@@ -15,10 +35,110 @@ pub fn sgd_step(
     lr: f64,
     momentum: f64,
     decay: f64,
-) -> Result<()> {
+) -> Result<Norms> {
     let g = g.contiguous()?;
-    v.inplace_op3(&g, w, &Accumulate { keep: momentum, add: 1.0, decay })?;
-    w.inplace_op2(v, &Descend { lr })
+    let squares = Cell::new((0.0, 0.0));
+    let rates = Rates { lr, momentum, decay };
+    w.inplace_op1(&Sgd { v, g: &g, rates, squares: &squares })?;
+    let (grad, velocity) = squares.get();
+    Ok(Norms { grad: grad.sqrt(), update: lr * velocity.sqrt() })
+}
+
+#[derive(Clone, Copy)]
+struct Rates {
+    lr: f64,
+    momentum: f64,
+    decay: f64,
+}
+
+/// Changes its argument `w` and `v` in one pass over memory, which takes most of the time. candle lends one tensor at a time
+/// for writing, hence an operation inside the operation.
+struct Sgd<'a> {
+    v: &'a Tensor,
+    g: &'a Tensor,
+    rates: Rates,
+    /// Sums of squares of gradient and velocity.
+    squares: &'a Cell<(f64, f64)>,
+}
+
+impl InplaceOp1 for Sgd<'_> {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn cpu_fwd(&self, w: &mut CpuStorage, lw: &Layout) -> Result<()> {
+        let Self { v, g, rates, squares } = *self;
+        dispatch!(w.dtype(), T => {
+            let w = RefCell::new(values_mut::<T>(w, lw)?);
+            v.inplace_op2(g, &Velocity { w: &w, rates, squares })
+        })
+    }
+}
+
+/// The inner operation, on `v` and `g`.
+struct Velocity<'a, 'b, T> {
+    w: &'a RefCell<&'b mut [T]>,
+    rates: Rates,
+    squares: &'a Cell<(f64, f64)>,
+}
+
+impl<T: Element> InplaceOp2 for Velocity<'_, '_, T> {
+    fn name(&self) -> &'static str {
+        "sgd-velocity"
+    }
+
+    fn cpu_fwd(&self, v: &mut CpuStorage, lv: &Layout, g: &CpuStorage, lg: &Layout) -> Result<()> {
+        let (v, g) = (values_mut::<T>(v, lv)?, slice::<T>(g, lg)?);
+        let mut w = self.w.borrow_mut();
+        if w.len() != v.len() || g.len() != v.len() {
+            candle_core::bail!(
+                "sgd: {} weights, {} momenta, {} gradients",
+                w.len(),
+                v.len(),
+                g.len()
+            );
+        }
+        let chunks = w.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK)).zip(g.par_chunks(CHUNK));
+        let (isa, rates) = (Isa::best(), self.rates);
+        let sums: Vec<(f64, f64)> = chunks
+            .map(|((w, v), g)| {
+                let mut sums = (0.0, 0.0);
+                isa.run(Descend { w, v, g, rates, sums: &mut sums });
+                sums
+            })
+            .collect();
+        self.squares.set(sums.iter().fold((0.0, 0.0), |(g, v), s| (g + s.0, v + s.1)));
+        Ok(())
+    }
+}
+
+/// The step for a part of a parameter.
+struct Descend<'a, T> {
+    w: &'a mut [T],
+    v: &'a mut [T],
+    g: &'a [T],
+    rates: Rates,
+    sums: &'a mut (f64, f64),
+}
+
+/// Numbers changed between two visits to the sums of squares: they stay in the first cache in between.
+const PIECE: usize = 512;
+
+impl<T: Element> Kernel for Descend<'_, T> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let Rates { lr, momentum, decay } = self.rates;
+        let (lr, momentum, decay) = (T::from_f64(lr), T::from_f64(momentum), T::from_f64(decay));
+        let pieces = self.w.chunks_mut(PIECE).zip(self.v.chunks_mut(PIECE));
+        for ((w, v), g) in pieces.zip(self.g.chunks(PIECE)) {
+            for ((w, v), &g) in w.iter_mut().zip(v.iter_mut()).zip(g) {
+                *v = momentum * *v + g + decay * *w;
+                *w -= lr * *v;
+            }
+            self.sums.0 += squares(g);
+            self.sums.1 += squares(v);
+        }
+    }
 }
 
 /// One step of Adam: `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`, `w -= lr m' / (sqrt(v') + 1e-8)` with bias-corrected
@@ -60,27 +180,6 @@ impl InplaceOp3 for Accumulate {
             let (g, w) = (slice::<T>(g, lg)?, slice::<T>(w, lw)?);
             for ((a, &g), &w) in values_mut::<T>(a, la)?.iter_mut().zip(g).zip(w) {
                 *a = keep * *a + add * g + decay * w;
-            }
-        });
-        Ok(())
-    }
-}
-
-/// `w -= lr v`.
-struct Descend {
-    lr: f64,
-}
-
-impl InplaceOp2 for Descend {
-    fn name(&self) -> &'static str {
-        "descend"
-    }
-
-    fn cpu_fwd(&self, w: &mut CpuStorage, lw: &Layout, v: &CpuStorage, lv: &Layout) -> Result<()> {
-        dispatch!(v.dtype(), T => {
-            let lr = T::from_f64(self.lr);
-            for (w, &v) in values_mut::<T>(w, lw)?.iter_mut().zip(slice::<T>(v, lv)?) {
-                *w -= lr * v;
             }
         });
         Ok(())

@@ -12,7 +12,7 @@ mod shape;
 
 pub use error::NnError;
 pub use init::init;
-pub use net::Net;
+pub use net::{Net, Pass};
 pub use optim::{Optim, StepNorms};
 pub use schedule::lr_at;
 pub use shape::{Layer, layers};

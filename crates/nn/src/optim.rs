@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Var, backprop::GradStore};
-use randlab_kernels::{adam_step, l2_norm, sgd_step};
+use randlab_kernels::{Norms, adam_step, l2_norm, sgd_step};
 use randlab_recipe::Optimizer;
 
 use crate::{
@@ -74,21 +74,21 @@ impl Optim {
             let state = |suffix: &str| {
                 self.state.get(&format!("{name}.{suffix}")).ok_or_else(|| missing("no state"))
             };
-            norms.grad.insert(name.to_owned(), l2_norm(&grad)?);
-            let update = match self.kind {
+            let of = match self.kind {
                 Optimizer::Sgd { momentum, weight_decay } => {
                     let decay = if name.ends_with(".weight") { weight_decay } else { 0.0 };
                     let velocity = state("momentum")?;
-                    sgd_step(var, velocity, &grad, lr, momentum, decay)?;
-                    lr * l2_norm(velocity)?
+                    sgd_step(var, velocity, &grad, lr, momentum, decay)?
                 }
                 Optimizer::Adam {} => {
                     let before = var.copy()?;
                     adam_step(var, state("mean")?, state("square")?, &grad, lr, self.steps)?;
-                    l2_norm(&(var.as_tensor() - before)?)?
+                    let update = l2_norm(&(var.as_tensor() - before)?)?;
+                    Norms { grad: l2_norm(&grad)?, update }
                 }
             };
-            norms.update.insert(name.to_owned(), update);
+            norms.grad.insert(name.to_owned(), of.grad);
+            norms.update.insert(name.to_owned(), of.update);
         }
         Ok(norms)
     }

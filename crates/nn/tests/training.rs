@@ -100,6 +100,29 @@ fn gradients_of_whole_nets_match_finite_differences() {
     }
 }
 
+#[test]
+fn a_pass_without_the_tape_gives_the_bits_of_the_tape() {
+    for (case, dtype) in cases().iter().flat_map(|c| [(c, DType::F64), (c, DType::F32)]) {
+        let net = Net::new(&case.model, case.input, case.classes, &fresh(case), dtype).unwrap();
+        let shape = [case.n, case.input[0], case.input[1], case.input[2]];
+        let x = tensor(&shape, wave(&shape, 0.371, 0.1, 1.3), dtype);
+        let y = labels(case.n, case.classes);
+        let logits = net.forward(&x).unwrap();
+        let loss = softmax_cross_entropy(&logits, &y).unwrap();
+        let tape = loss.backward().unwrap();
+        let pass = net.pass(&x, &y).unwrap();
+        let values = |t: &Tensor| {
+            t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()
+        };
+        assert_eq!(values(&pass.logits), values(&logits));
+        assert_eq!(values(&pass.loss), values(&loss));
+        for (name, var) in net.parameters() {
+            let [one, other] = [&pass.grads, &tape].map(|g| values(g.get(var).unwrap()));
+            assert_eq!(one, other, "{name}");
+        }
+    }
+}
+
 /// Loss before each of 11 full-batch steps of SGD with momentum .9 and learning rate .05.
 fn trajectory(case: &Case, x: Vec<f64>, weights: &[(&str, Vec<f64>)], dtype: DType) -> Vec<f64> {
     let layers = layers(&case.model, case.input, case.classes).unwrap();

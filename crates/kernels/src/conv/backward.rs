@@ -1,0 +1,262 @@
+//! Gradients of the convolution in f32.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::{Gradients, SHARD, geometry::Geometry, patches::Windows};
+use crate::{
+    buffer::{Block, Scratch, pitch, sized, unwritten, written},
+    element::add,
+    isa::{Isa, Kernel},
+    lanes::{Lanes, WIDEST},
+    tile::{Dot, Outer, Panels, Rows},
+};
+
+/// Channels whose gradient is held at a time, in the first cache.
+const CHANNELS: usize = 6;
+/// Positions at least summed over in one go, where there are as many: a sum costs something to begin and end.
+const LONG: usize = 900;
+
+/// Images of a shard with what is known about their results.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub x: &'a [f32],
+    pub y: &'a [f32],
+    pub dy: &'a [f32],
+    /// Empty without a pool.
+    pub winners: &'a [u16],
+}
+
+impl<'a> Seen<'a> {
+    fn images(&self, g: &Geometry, from: usize, count: usize) -> Self {
+        let results = from * g.result()..(from + count) * g.result();
+        let winners: &'a [u16] = if g.spec.pool > 1 { &self.winners[results.clone()] } else { &[] };
+        Self {
+            x: &self.x[from * g.image()..(from + count) * g.image()],
+            y: &self.y[results.clone()],
+            dy: &self.dy[results],
+            winners,
+        }
+    }
+
+    /// Results of one channel of one image.
+    fn channel(&self, g: &Geometry, image: usize, channel: usize) -> Channel<'a> {
+        let from = image * g.result() + channel * g.pooled();
+        let results = from..from + g.pooled();
+        let winners: &'a [u16] = if g.spec.pool > 1 { &self.winners[results.clone()] } else { &[] };
+        Channel { y: &self.y[results.clone()], dy: &self.dy[results], winners }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Channel<'a> {
+    y: &'a [f32],
+    dy: &'a [f32],
+    winners: &'a [u16],
+}
+
+/// Gradients given that of the result; that of `x` only if `wanted`.
+pub(super) fn backward(
+    isa: Isa,
+    g: &Geometry,
+    seen: Seen<'_>,
+    w: &[f32],
+    wanted: bool,
+) -> Gradients<f32> {
+    let mut dx = unwritten(if wanted { seen.x.len() } else { 0 });
+    let flipped = wanted.then(|| flipped(g, w));
+    let mut rest = &mut dx[..];
+    let mut shards = Vec::new();
+    for from in (0..g.images).step_by(SHARD) {
+        let count = SHARD.min(g.images - from);
+        let (dx, others) = rest.split_at_mut(rest.len().min(count * g.image()));
+        rest = others;
+        shards.push((seen.images(g, from, count), count, dx));
+    }
+    let sums: Vec<(Vec<f32>, Vec<f32>)> = shards
+        .into_par_iter()
+        .map(|(seen, count, dx)| {
+            Scratch::lend(|scratch| {
+                if let Some(flipped) = &flipped {
+                    input_gradient(isa, g, seen, flipped, dx, scratch);
+                }
+                weight_gradient(isa, g, seen, count, scratch)
+            })
+        })
+        .collect();
+    let mut dw = vec![0.0; w.len()];
+    let mut db = vec![0.0; g.outputs];
+    for (w, b) in sums {
+        add(&mut dw, &w);
+        add(&mut db, &b);
+    }
+    #[expect(unsafe_code, reason = "memory that was not cleared")]
+    // SAFETY: if wanted, the shards cover all images and write all channels of theirs; otherwise it is empty.
+    let dx = unsafe { written(dx) };
+    Gradients { dw, db, dx: wanted.then_some(dx) }
+}
+
+/// Gradients of filters and biases summed over the images of a shard.
+fn weight_gradient(
+    isa: Isa,
+    g: &Geometry,
+    seen: Seen<'_>,
+    count: usize,
+    scratch: &mut Scratch,
+) -> (Vec<f32>, Vec<f32>) {
+    let windows = g.windows();
+    let positions = windows.positions();
+    let group = LONG.div_ceil(positions.max(1)).min(count);
+    let pitch = pitch(group * positions + Windows::SPILL);
+    let image = sized(&mut scratch.image, windows.stored());
+    image.fill(0.0);
+    let patches = sized(&mut scratch.patches, windows.depth() * pitch + WIDEST);
+    let map = sized(&mut scratch.map, CHANNELS * pitch);
+    let mut dw = vec![0.0; g.outputs * g.filter()];
+    let mut db = vec![0.0; g.outputs];
+    for from in (0..count).step_by(group) {
+        let images = from..count.min(from + group);
+        for (i, image_at) in images.clone().enumerate() {
+            g.store_image(&windows, image, &seen.x[image_at * g.image()..][..g.image()]);
+            windows.fill(image, &mut patches[i * positions..], pitch);
+        }
+        let blocks = dw.chunks_mut(CHANNELS * g.filter()).zip(db.chunks_mut(CHANNELS));
+        for (block, (dw, db)) in blocks.enumerate() {
+            for (c, db) in db.iter_mut().enumerate() {
+                for (i, image_at) in images.clone().enumerate() {
+                    let channel = seen.channel(g, image_at, block * CHANNELS + c);
+                    let map = &mut map[c * pitch + i * positions..][..positions];
+                    isa.run(MapGradient { channel, map, sum: db });
+                }
+            }
+            let depth = images.len() * positions;
+            isa.run(Dot {
+                a: Rows { values: map, count: db.len(), pitch },
+                b: Rows { values: patches, count: g.filter(), pitch },
+                depth,
+                out: dw,
+            });
+        }
+    }
+    (dw, db)
+}
+
+/// Gradient of one channel's map before bias and ReLU, `[places, pooled]`, and its sum added to `sum`. The derivative of the
+/// ReLU at 0 is taken as 0.
+struct MapGradient<'a> {
+    channel: Channel<'a>,
+    map: &'a mut [f32],
+    sum: &'a mut f32,
+}
+
+impl Kernel for MapGradient<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Channel { y, dy, winners } = self.channel;
+        let (passed, rest) = self.map.split_at_mut(dy.len());
+        let zero = lanes.splat(0.0);
+        let mut sum = zero;
+        for from in (0..dy.len()).step_by(L::COUNT) {
+            let (y, to) = (&y[from..dy.len()], &mut passed[from..]);
+            let dy = &dy[from..];
+            let (dy, y, to, n) = (dy.as_ptr(), y.as_ptr(), to.as_mut_ptr(), dy.len());
+            #[expect(unsafe_code, reason = "vectors from and to memory")]
+            // SAFETY: each of the slices was just seen to have n numbers.
+            unsafe {
+                if n >= L::COUNT {
+                    let dz = lanes.gate(lanes.load(dy), lanes.load(y));
+                    sum = lanes.add(sum, dz);
+                    lanes.store(to, dz);
+                } else {
+                    let dz = lanes.gate(lanes.load_first(dy, n), lanes.load_first(y, n));
+                    sum = lanes.add(sum, dz);
+                    lanes.store_first(to, n, dz);
+                }
+            }
+        }
+        *self.sum += lanes.sums([sum, zero, zero, zero])[0];
+        // With a pool, what was passed belongs to the places that won; the first place comes last, as it holds all of it.
+        if winners.is_empty() {
+            return;
+        }
+        for (place, map) in rest.chunks_exact_mut(dy.len()).enumerate() {
+            for ((map, &dz), &winner) in map.iter_mut().zip(&*passed).zip(winners) {
+                *map = if usize::from(winner) == place + 1 { dz } else { 0.0 };
+            }
+        }
+        for (dz, &winner) in passed.iter_mut().zip(winners) {
+            *dz = if winner == 0 { *dz } else { 0.0 };
+        }
+    }
+}
+
+/// Filters for the way back: `[C, O k k]`, each turned by half a turn.
+fn flipped(g: &Geometry, w: &[f32]) -> Panels {
+    let taps = g.kernel * g.kernel;
+    Panels::new(g.channels, g.outputs * taps, |channel, k| {
+        let (o, tap) = (k / taps, taps - 1 - k % taps);
+        w[o * g.filter() + channel * taps + tap]
+    })
+}
+
+/// The input gradient is a convolution of the map's gradient, spread out by the stride, with the turned filters.
+fn input_gradient(
+    isa: Isa,
+    g: &Geometry,
+    seen: Seen<'_>,
+    flipped: &Panels,
+    dx: &mut [MaybeUninit<f32>],
+    scratch: &mut Scratch,
+) {
+    let windows = Windows {
+        channels: g.outputs,
+        height: g.height + g.kernel - 1,
+        width: g.width + g.kernel - 1,
+        kernel: g.kernel,
+        stride: 1,
+        pool: 1,
+        rows: g.height,
+        cols: g.width,
+    };
+    let positions = windows.positions();
+    let pitch = pitch(positions + Windows::SPILL);
+    let image = sized(&mut scratch.image, windows.stored());
+    let patches = sized(&mut scratch.patches, windows.depth() * pitch + WIDEST);
+    for (i, dx) in dx.chunks_exact_mut(g.image()).enumerate() {
+        image.fill(0.0);
+        for channel in 0..g.outputs {
+            spread(g, &windows, seen.channel(g, i, channel), channel, image);
+        }
+        windows.fill(image, patches, pitch);
+        isa.run(Outer {
+            a: flipped,
+            first: 0,
+            b: patches,
+            pitch,
+            bias: None,
+            relu: false,
+            out: Block::new(dx, positions),
+        });
+    }
+}
+
+/// Puts the gradient of one channel's map where the input gradient's windows look for it. What no input can have caused, or
+/// only the border, is left out.
+fn spread(g: &Geometry, windows: &Windows, from: Channel<'_>, channel: usize, image: &mut [f32]) {
+    let pool = g.spec.pool;
+    let place = |at: usize, size: usize| {
+        (at * g.spec.stride + g.kernel - 1).checked_sub(g.spec.padding).filter(|&i| i < size)
+    };
+    for row in 0..g.pooled_rows {
+        for col in 0..g.pooled_cols {
+            let at = row * g.pooled_cols + col;
+            let winner = from.winners.get(at).map_or(0, |&w| usize::from(w));
+            let y = place(row * pool + winner / pool, windows.height);
+            let x = place(col * pool + winner % pool, windows.width);
+            if let (true, Some(y), Some(x)) = (from.y[at] > 0.0, y, x) {
+                image[windows.index(channel, y, x)] = from.dy[at];
+            }
+        }
+    }
+}

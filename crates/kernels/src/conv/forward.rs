@@ -1,0 +1,163 @@
+//! Values of the convolution in f32.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::{SHARD, geometry::Geometry, patches::Windows};
+use crate::{
+    buffer::{Block, Scratch, pitch, sized, unwritten, written},
+    isa::{Isa, Kernel},
+    lanes::{Lanes, WIDEST},
+    tile::{Outer, Panels},
+};
+
+/// Channels computed together: few enough for their map to stay in the caches until it is pooled.
+const CHANNELS: usize = 32;
+
+/// Result, and the place in its window of each pooled value; without a pool no places.
+pub(super) fn forward(
+    isa: Isa,
+    g: &Geometry,
+    x: &[f32],
+    w: &[f32],
+    b: &[f32],
+) -> (Vec<f32>, Vec<u16>) {
+    let size = g.result();
+    let filters = Panels::of_rows(w, g.outputs, g.filter());
+    let mut y = unwritten(g.images * size);
+    let mut winners = unwritten(if g.spec.pool > 1 { y.len() } else { 0 });
+    let mut rest = &mut winners[..];
+    let mut shards = Vec::with_capacity(g.images.div_ceil(SHARD));
+    for (y, x) in y.chunks_mut((SHARD * size).max(1)).zip(x.chunks(SHARD * g.image())) {
+        let (winners, others) = rest.split_at_mut(rest.len().min(y.len()));
+        rest = others;
+        shards.push((y, x, winners));
+    }
+    shards.into_par_iter().for_each(|(y, x, winners)| {
+        Scratch::lend(|scratch| shard(isa, g, (y, winners), x, (&filters, b), scratch));
+    });
+    #[expect(unsafe_code, reason = "memory that was not cleared")]
+    // SAFETY: the shards cover all images, and each writes all channels of its own.
+    unsafe {
+        (written(y), written(winners))
+    }
+}
+
+impl Geometry {
+    /// The windows of the forward pass.
+    pub(super) const fn windows(&self) -> Windows {
+        let border = 2 * self.spec.padding;
+        Windows {
+            channels: self.channels,
+            height: self.height + border,
+            width: self.width + border,
+            kernel: self.kernel,
+            stride: self.spec.stride,
+            pool: self.spec.pool,
+            rows: self.pooled_rows,
+            cols: self.pooled_cols,
+        }
+    }
+
+    /// Stores an image `[C, H, W]` inside a border that is already there.
+    pub(super) fn store_image(&self, windows: &Windows, image: &mut [f32], x: &[f32]) {
+        let padding = self.spec.padding;
+        for (i, row) in x.chunks_exact(self.width).enumerate() {
+            let at = (i / self.height, i % self.height + padding, padding);
+            windows.put_row(image, at, row);
+        }
+    }
+}
+
+fn shard(
+    isa: Isa,
+    g: &Geometry,
+    (y, winners): (&mut [MaybeUninit<f32>], &mut [MaybeUninit<u16>]),
+    x: &[f32],
+    (filters, bias): (&Panels, &[f32]),
+    scratch: &mut Scratch,
+) {
+    let windows = g.windows();
+    let pitch = pitch(windows.positions() + Windows::SPILL);
+    let image = sized(&mut scratch.image, windows.stored());
+    image.fill(0.0);
+    let patches = sized(&mut scratch.patches, windows.depth() * pitch + WIDEST);
+    let images = y.chunks_exact_mut(g.result()).zip(x.chunks_exact(g.image()));
+    for (i, (y, x)) in images.enumerate() {
+        g.store_image(&windows, image, x);
+        windows.fill(image, patches, pitch);
+        for (block, y) in y.chunks_mut(CHANNELS * g.pooled()).enumerate() {
+            let channels = y.len() / g.pooled();
+            let (positions, first) = (windows.positions(), block * CHANNELS);
+            let outer = |out| Outer {
+                a: filters,
+                first,
+                b: patches,
+                pitch,
+                bias: Some(bias),
+                relu: true,
+                out,
+            };
+            if g.spec.pool == 1 {
+                isa.run(outer(Block::new(y, positions)));
+            } else {
+                let map = sized(&mut scratch.map, channels * pitch);
+                isa.run(outer(Block::in_scratch(map, pitch, positions)));
+                let from = i * g.result() + first * g.pooled();
+                let winners = &mut winners[from..from + y.len()];
+                isa.run(Pool { map, pitch, pooled: g.pooled(), places: g.places(), y, winners });
+            }
+        }
+    }
+}
+
+/// Largest of the values of each window, and the first place where it stands. NaN counts as larger than any number.
+struct Pool<'a> {
+    /// Per channel a row, `pitch` apart, `[places, pooled]`.
+    map: &'a [f32],
+    pitch: usize,
+    pooled: usize,
+    places: usize,
+    y: &'a mut [MaybeUninit<f32>],
+    winners: &'a mut [MaybeUninit<u16>],
+}
+
+impl Kernel for Pool<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        assert!(self.pitch >= self.pooled * self.places + WIDEST - 1);
+        let channels = self.y.chunks_exact_mut(self.pooled);
+        let channels = channels.zip(self.winners.chunks_exact_mut(self.pooled));
+        for ((y, winners), map) in channels.zip(self.map.chunks_exact(self.pitch)) {
+            let groups = y.chunks_mut(L::COUNT).zip(winners.chunks_mut(L::COUNT));
+            for (group, (y, winners)) in groups.enumerate() {
+                let (mut best, mut places) = ([0.0; WIDEST], [0.0; WIDEST]);
+                #[expect(unsafe_code, reason = "vectors from and to memory")]
+                // SAFETY: the row of the map is long enough for whole vectors, and so are the arrays.
+                unsafe {
+                    let value = |place: usize| {
+                        lanes.load(map.as_ptr().add(place * self.pooled + group * L::COUNT))
+                    };
+                    let mut kept = [value(0), lanes.splat(0.0)];
+                    for place in 1..self.places {
+                        kept = lanes.larger(kept, [value(place), lanes.splat(place as f32)]);
+                    }
+                    lanes.store(best.as_mut_ptr(), kept[0]);
+                    lanes.store(places.as_mut_ptr(), kept[1]);
+                }
+                for ((y, winner), (&best, &place)) in
+                    y.iter_mut().zip(winners).zip(best.iter().zip(&places))
+                {
+                    y.write(best);
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a whole number below 2^16"
+                    )]
+                    winner.write(place as u16);
+                }
+            }
+        }
+    }
+}

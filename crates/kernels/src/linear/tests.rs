@@ -1,0 +1,94 @@
+//! The fast kernels against the definition, on every instruction set.
+
+use super::{Size, before_relu, fast, simple};
+use crate::{
+    compare::{distance, wave, wide},
+    isa::Isa,
+};
+
+struct Arguments {
+    x: Vec<f32>,
+    w: Vec<f32>,
+    b: Vec<f32>,
+    dy: Vec<f32>,
+}
+
+fn arguments(Size { n, i, o }: Size) -> Arguments {
+    Arguments {
+        x: wave(n * i, 0.37, 0.1, 1.5),
+        w: wave(o * i, 0.91, 0.2, 0.7),
+        b: wave(o, 1.1, 0.4, 0.3),
+        dy: wave(n * o, 0.7, 0.3, 1.0),
+    }
+}
+
+/// Values, and gradients of weights, biases and inputs.
+fn all(isa: Isa, size: Size, a: &Arguments, relu: bool) -> [Vec<f32>; 4] {
+    let y = fast::forward(isa, size, (&a.x, &a.w, &a.b), relu);
+    let dz = before_relu(&a.dy, &y, relu);
+    let d = fast::backward(isa, size, &a.x, &a.w, &dz, true);
+    [y, d.dw, d.db, d.dx.unwrap()]
+}
+
+#[test]
+fn every_size_agrees_with_the_definition() {
+    for (n, i, o) in [
+        (1, 1, 1),
+        (1, 130, 3),
+        (5, 30, 67),
+        (7, 127, 10),
+        (7, 128, 10),
+        (13, 1025, 9),
+        (2, 9001, 65),
+        (300, 5, 6),
+        (6, 250, 129),
+        (4, 7, 490),
+        (101, 33, 270),
+    ] {
+        let size = Size { n, i, o };
+        let a = arguments(size);
+        for (isa, relu) in Isa::all().into_iter().flat_map(|isa| [(isa, false), (isa, true)]) {
+            let fast = all(isa, size, &a, relu);
+            let exact_y = simple::forward(size, (&wide(&a.x), &wide(&a.w), &wide(&a.b)), relu);
+            // The same side of 0 for both, also where rounding decides.
+            let dz = before_relu(&wide(&a.dy), &wide(&fast[0]), relu);
+            let d = simple::backward(size, &wide(&a.x), &wide(&a.w), &dz);
+            let exact = [exact_y, d.dw, d.db, d.dx.unwrap()];
+            for (name, (fast, exact)) in ["y", "dw", "db", "dx"].iter().zip(fast.iter().zip(&exact))
+            {
+                let error = distance(fast, exact);
+                assert!(error < 1e-5, "{} {name} {error} {size:?} {relu}", isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_is_passed_on_and_zeros_pass_nothing() {
+    for (isa, i) in Isa::all().into_iter().flat_map(|isa| [(isa, 3), (isa, 200)]) {
+        let size = Size { n: 2, i, o: 2 };
+        let mut x = vec![0.0; 2 * i];
+        x[i + 1] = f32::NAN;
+        let w = vec![1.0; 2 * i];
+        let y = fast::forward(isa, size, (&x, &w, &[0.0, -1.0]), true);
+        assert!(y[..2] == [0.0, 0.0] && y[2..].iter().all(|v| v.is_nan()), "{}", isa.name());
+        assert_eq!(before_relu(&[1.0; 2], &y[..2], true), [0.0, 0.0]);
+        assert_eq!(before_relu(&[1.0; 2], &y[..2], false), [1.0, 1.0]);
+    }
+}
+
+#[test]
+fn each_instruction_set_gives_the_same_bits_at_any_number_of_threads() {
+    for size in [Size { n: 19, i: 9001, o: 70 }, Size { n: 300, i: 30, o: 500 }] {
+        let a = arguments(size);
+        for isa in Isa::all() {
+            let bits = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let all = pool.install(|| all(isa, size, &a, true)).concat();
+                all.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            let one = bits(1);
+            assert!([1, 2, 3].into_iter().all(|n| bits(n) == one), "{}", isa.name());
+        }
+    }
+}
