@@ -86,6 +86,9 @@ check: ## formatting and lints, cheapest first
 test: ## every test, and the whole pipeline at scale smoke
 	cargo test --release --locked --workspace
 
+bench: ## time of a training step of each net
+	cargo bench --locked --workspace --bench step
+
 completions: ## shell completions into target/completions
 	@$(BUILD) --quiet
 	@mkdir -p target/completions

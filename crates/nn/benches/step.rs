@@ -1,0 +1,65 @@
+//! Time of a whole training step of each net: forward, loss, backward and update. Compare in one run; single times on a shared
+//! machine mean little.
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use randlab_core::Seed;
+use randlab_kernels::{keep_heap, softmax_cross_entropy};
+use randlab_nn::{Net, Optim, init, layers};
+use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Optimizer};
+
+/// Name, net, input `[C, H, W]` and images per step.
+fn nets() -> Vec<(&'static str, ModelSpec, [usize; 3], usize)> {
+    let cnn2 = |filters, stride| ModelSpec::Cnn2 {
+        kernel: 3,
+        filters,
+        stride,
+        padding: 0,
+        pool: 1,
+        hidden: 64,
+    };
+    let image = [3, 32, 32];
+    vec![
+        ("cnn2-64-stride2", cnn2(64, 2), image, 128),
+        ("cnn2-256-stride2", cnn2(256, 2), image, 100),
+        ("cnn2-256-stride1", cnn2(256, 1), image, 128),
+        ("cnn3-32", ModelSpec::Cnn3 { filters: 32, hidden: 64 }, image, 128),
+        ("mlp-30-2048-256", ModelSpec::Mlp { hidden: vec![2048, 256] }, [30, 1, 1], 125),
+        ("mlp-30-256-256", ModelSpec::Mlp { hidden: vec![256, 256] }, [30, 1, 1], 100),
+    ]
+}
+
+fn wave(n: usize) -> Vec<f32> {
+    (0..n).map(|k| (0.37 * k as f32).sin()).collect()
+}
+
+fn steps(c: &mut Criterion) {
+    keep_heap();
+    let mut group = c.benchmark_group("step");
+    group.sample_size(20);
+    for (name, model, [ch, h, w], n) in nets() {
+        let shapes = layers(&model, [ch, h, w], 10).unwrap();
+        let spec = InitSpec { law: InitLaw::He, scale: BTreeMap::new(), odd_inputs: 1.0 };
+        let parameters = init(&shapes, &spec, Seed::new(0)).unwrap();
+        let net = Net::new(&model, [ch, h, w], 10, &parameters, DType::F32).unwrap();
+        let sgd = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+        let mut optim = Optim::new(&sgd, &net).unwrap();
+        let x = Tensor::from_vec(wave(n * ch * h * w), (n, ch, h, w), &Device::Cpu).unwrap();
+        let labels: Vec<u32> = (0..10).cycle().take(n).collect();
+        let y = Tensor::from_vec(labels, n, &Device::Cpu).unwrap();
+        group.throughput(Throughput::Elements(n as u64));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let loss = softmax_cross_entropy(&net.forward(&x).unwrap(), &y).unwrap();
+                optim.step(&net, &loss.backward().unwrap(), 1e-3).unwrap()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps);
+criterion_main!(benches);
