@@ -235,14 +235,17 @@ impl Kernel for Dot<'_> {
         }
         assert!(self.out.len() == rows * columns);
         let out = self.out;
-        for row in (0..rows).step_by(if L::MANY { 6 } else { 3 }) {
+        let mut row = 0;
+        while row < rows {
+            // Six rows need 29 registers, three need 16.
+            let six = L::MANY && rows - row > 3;
             for column in (0..columns).step_by(FOUR) {
                 // A tile that does not fit sees its last row or column several times; the copies are dropped.
                 let b = self.b.pointers::<FOUR>(column);
                 #[expect(unsafe_code, reason = "pointers into the matrices")]
                 // SAFETY: `depth` numbers follow each pointer, as was asserted.
                 unsafe {
-                    if L::MANY {
+                    if six {
                         let sums = products::<L, 6>(lanes, self.depth, self.a.pointers(row), b);
                         add_tile(out, columns, (row, column), &sums);
                     } else {
@@ -251,6 +254,7 @@ impl Kernel for Dot<'_> {
                     }
                 }
             }
+            row += if six { 6 } else { 3 };
         }
     }
 }

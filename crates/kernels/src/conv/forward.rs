@@ -4,7 +4,11 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::{SHARD, geometry::Geometry, patches::Windows};
+use super::{
+    SHARD,
+    geometry::Geometry,
+    patches::{Fill, Windows},
+};
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
     isa::{Isa, Kernel},
@@ -86,7 +90,7 @@ fn shard(
     let images = y.chunks_exact_mut(g.result()).zip(x.chunks_exact(g.image()));
     for (i, (y, x)) in images.enumerate() {
         g.store_image(&windows, image, x);
-        windows.fill(image, patches, pitch);
+        isa.run(Fill { windows: &windows, image, patches, pitch });
         for (block, y) in y.chunks_mut(CHANNELS * g.pooled()).enumerate() {
             let channels = y.len() / g.pooled();
             let (positions, first) = (windows.positions(), block * CHANNELS);
