@@ -48,8 +48,12 @@ impl Panels {
         for (p, panel) in values.chunks_exact_mut(PANEL * depth.max(1)).enumerate() {
             let first = p * PANEL;
             let used = PANEL.min(rows - first);
-            for (column, row) in panel.chunks_exact_mut(PANEL).zip(matrix.chunks_exact(rows)) {
-                column[..used].copy_from_slice(&row[first..first + used]);
+            let columns = panel.as_chunks_mut::<PANEL>().0.iter_mut();
+            for (column, row) in columns.zip(matrix.chunks_exact(rows)) {
+                match row[first..].first_chunk() {
+                    Some(all) => *column = *all,
+                    None => column[..used].copy_from_slice(&row[first..]),
+                }
             }
         }
         Self { values, rows, depth }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{
     Gradients, SHARD,
     geometry::Geometry,
-    patches::{Fill, Windows},
+    patches::{Fill, Store, Windows},
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
@@ -125,7 +125,8 @@ fn weight_gradient(
     for from in (0..count).step_by(group) {
         let images = from..count.min(from + group);
         for (i, image_at) in images.clone().enumerate() {
-            g.store_image(&windows, image, &seen.x[image_at * g.image()..][..g.image()]);
+            let x = &seen.x[image_at * g.image()..][..g.image()];
+            isa.run(Store { windows: &windows, padding: g.spec.padding, x, image });
             let patches = &mut patches[i * positions..];
             isa.run(Fill { windows: &windows, image, patches, pitch });
         }

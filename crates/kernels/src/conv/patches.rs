@@ -56,32 +56,51 @@ impl Windows {
         ((channel * self.height + row) * split + col % split) * run + col / split
     }
 
-    /// Puts a row of numbers into a stored image, from column `col` on.
-    pub fn put_row(
-        &self,
-        image: &mut [f32],
-        (channel, row, col): (usize, usize, usize),
-        from: &[f32],
-    ) {
-        match self.split() {
-            1 => {
-                let at = self.index(channel, row, col);
-                image[at..at + from.len()].copy_from_slice(from);
-            }
-            split => {
-                for phase in 0..split.min(from.len()) {
-                    let at = self.index(channel, row, col + phase);
-                    let values = from[phase..].iter().step_by(split);
-                    for (to, &value) in image[at..].iter_mut().zip(values) {
-                        *to = value;
+    /// Columns by which a row of [`Fill`] may be written too far.
+    pub const SPILL: usize = WIDEST - 1;
+}
+
+/// Stores an image `[C, H, W]` inside a border that is already there.
+pub(super) struct Store<'a> {
+    pub windows: &'a Windows,
+    pub padding: usize,
+    pub x: &'a [f32],
+    pub image: &'a mut [f32],
+}
+
+impl Kernel for Store<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let (height, width) =
+            (self.windows.height - 2 * self.padding, self.windows.width - 2 * self.padding);
+        let split = self.windows.split();
+        for (i, row) in self.x.chunks_exact(width).enumerate() {
+            let (channel, y) = (i / height, i % height + self.padding);
+            for phase in 0..split.min(width) {
+                let at = self.windows.index(channel, y, self.padding + phase);
+                let to = &mut self.image[at..];
+                // The two steps that matter are written out, for the compiler to make vectors of.
+                match split {
+                    1 => to[..width].copy_from_slice(row),
+                    2 => {
+                        let (pairs, last) = row[phase..].as_chunks::<2>();
+                        let (to, rest) = to.split_at_mut(pairs.len());
+                        for (to, pair) in to.iter_mut().zip(pairs) {
+                            *to = pair[0];
+                        }
+                        for (to, value) in rest.iter_mut().zip(last) {
+                            *to = *value;
+                        }
+                    }
+                    _ => {
+                        for (to, value) in to.iter_mut().zip(row[phase..].iter().step_by(split)) {
+                            *to = *value;
+                        }
                     }
                 }
             }
         }
     }
-
-    /// Columns by which a row of [`Fill`] may be written too far.
-    pub const SPILL: usize = WIDEST - 1;
 }
 
 /// Fills a matrix `[depth, positions]`, whose rows are `pitch` apart, with what each window sees. Up to [`Windows::SPILL`]
