@@ -116,17 +116,22 @@ impl Scratch {
     }
 }
 
-/// The first `len` numbers of `kept`, which grows if need be.
+/// `len` numbers of `kept`, which grows if need be, beginning at a cache line: vectors that lie across two lines are read
+/// twice.
 pub(crate) fn sized(kept: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if kept.len() < len {
-        kept.resize(len, 0.0);
+    if kept.len() < len + LINE {
+        kept.resize(len + LINE, 0.0);
     }
-    &mut kept[..len]
+    // Counted in numbers; fails only where addresses have no meaning.
+    let skipped = kept.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+    &mut kept[skipped..][..len]
 }
+
+/// Numbers in a cache line.
+const LINE: usize = 16;
 
 /// A row length of at least `columns` for scratch matrices: an odd number of cache lines, so that the entries of a column
 /// fall into different cache sets.
 pub(crate) const fn pitch(columns: usize) -> usize {
-    const LINE: usize = crate::lanes::WIDEST;
     (columns.div_ceil(LINE) | 1) * LINE
 }

@@ -48,8 +48,12 @@ impl Panels {
         for (p, panel) in values.chunks_exact_mut(PANEL * depth.max(1)).enumerate() {
             let first = p * PANEL;
             let used = PANEL.min(rows - first);
-            for (column, row) in panel.chunks_exact_mut(PANEL).zip(matrix.chunks_exact(rows)) {
-                column[..used].copy_from_slice(&row[first..first + used]);
+            let columns = panel.as_chunks_mut::<PANEL>().0.iter_mut();
+            for (column, row) in columns.zip(matrix.chunks_exact(rows)) {
+                match row[first..].first_chunk() {
+                    Some(all) => *column = *all,
+                    None => column[..used].copy_from_slice(&row[first..]),
+                }
             }
         }
         Self { values, rows, depth }
@@ -235,14 +239,17 @@ impl Kernel for Dot<'_> {
         }
         assert!(self.out.len() == rows * columns);
         let out = self.out;
-        for row in (0..rows).step_by(if L::MANY { 6 } else { 3 }) {
+        let mut row = 0;
+        while row < rows {
+            // Six rows need 29 registers, three need 16.
+            let six = L::MANY && rows - row > 3;
             for column in (0..columns).step_by(FOUR) {
                 // A tile that does not fit sees its last row or column several times; the copies are dropped.
                 let b = self.b.pointers::<FOUR>(column);
                 #[expect(unsafe_code, reason = "pointers into the matrices")]
                 // SAFETY: `depth` numbers follow each pointer, as was asserted.
                 unsafe {
-                    if L::MANY {
+                    if six {
                         let sums = products::<L, 6>(lanes, self.depth, self.a.pointers(row), b);
                         add_tile(out, columns, (row, column), &sums);
                     } else {
@@ -251,6 +258,7 @@ impl Kernel for Dot<'_> {
                     }
                 }
             }
+            row += if six { 6 } else { 3 };
         }
     }
 }

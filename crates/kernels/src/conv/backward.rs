@@ -4,7 +4,11 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::{Gradients, SHARD, geometry::Geometry, patches::Windows};
+use super::{
+    Gradients, SHARD,
+    geometry::Geometry,
+    patches::{Fill, Store, Windows},
+};
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
     element::add,
@@ -17,6 +21,8 @@ use crate::{
 const CHANNELS: usize = 6;
 /// Positions at least summed over in one go, where there are as many: a sum costs something to begin and end.
 const LONG: usize = 900;
+/// Numbers seen by the windows of the images that are summed over in one go, at most: they are to stay in the second cache.
+const CACHED: usize = 150_000;
 
 /// Images of a shard with what is known about their results.
 #[derive(Clone, Copy)]
@@ -107,7 +113,8 @@ fn weight_gradient(
 ) -> (Vec<f32>, Vec<f32>) {
     let windows = g.windows();
     let positions = windows.positions();
-    let group = LONG.div_ceil(positions.max(1)).min(count);
+    let fitting = CACHED / (windows.depth() * positions);
+    let group = LONG.div_ceil(positions).min(fitting).clamp(1, count);
     let pitch = pitch(group * positions + Windows::SPILL);
     let image = sized(&mut scratch.image, windows.stored());
     image.fill(0.0);
@@ -118,8 +125,10 @@ fn weight_gradient(
     for from in (0..count).step_by(group) {
         let images = from..count.min(from + group);
         for (i, image_at) in images.clone().enumerate() {
-            g.store_image(&windows, image, &seen.x[image_at * g.image()..][..g.image()]);
-            windows.fill(image, &mut patches[i * positions..], pitch);
+            let x = &seen.x[image_at * g.image()..][..g.image()];
+            isa.run(Store { windows: &windows, padding: g.spec.padding, x, image });
+            let patches = &mut patches[i * positions..];
+            isa.run(Fill { windows: &windows, image, patches, pitch });
         }
         let blocks = dw.chunks_mut(CHANNELS * g.filter()).zip(db.chunks_mut(CHANNELS));
         for (block, (dw, db)) in blocks.enumerate() {
@@ -209,26 +218,32 @@ fn input_gradient(
     dx: &mut [MaybeUninit<f32>],
     scratch: &mut Scratch,
 ) {
+    // Where the padding is wider than a window reaches, part of the map lies outside of what is looked at.
+    let beyond = (g.spec.padding + 1).saturating_sub(g.kernel);
     let windows = Windows {
         channels: g.outputs,
-        height: g.height + g.kernel - 1,
-        width: g.width + g.kernel - 1,
+        height: g.height + g.kernel - 1 + 2 * beyond,
+        width: g.width + g.kernel - 1 + 2 * beyond,
         kernel: g.kernel,
         stride: 1,
         pool: 1,
         rows: g.height,
         cols: g.width,
     };
+    let origin = windows.index(0, beyond, beyond);
+    let corner = beyond + g.kernel - 1 - g.spec.padding;
+    let spread = Spread::new(g, &windows);
     let positions = windows.positions();
     let pitch = pitch(positions + Windows::SPILL);
-    let image = sized(&mut scratch.image, windows.stored());
+    let image = sized(&mut scratch.image, windows.stored() + origin);
     let patches = sized(&mut scratch.patches, windows.depth() * pitch + WIDEST);
     for (i, dx) in dx.chunks_exact_mut(g.image()).enumerate() {
         image.fill(0.0);
         for channel in 0..g.outputs {
-            spread(g, &windows, seen.channel(g, i, channel), channel, image);
+            let map = &mut image[windows.index(channel, corner, corner)..];
+            isa.run(SpreadOut { spread: &spread, from: seen.channel(g, i, channel), map });
         }
-        windows.fill(image, patches, pitch);
+        isa.run(Fill { windows: &windows, image: &image[origin..], patches, pitch });
         isa.run(Outer {
             a: flipped,
             first: 0,
@@ -241,21 +256,49 @@ fn input_gradient(
     }
 }
 
-/// Puts the gradient of one channel's map where the input gradient's windows look for it. What no input can have caused, or
-/// only the border, is left out.
-fn spread(g: &Geometry, windows: &Windows, from: Channel<'_>, channel: usize, image: &mut [f32]) {
-    let pool = g.spec.pool;
-    let place = |at: usize, size: usize| {
-        (at * g.spec.stride + g.kernel - 1).checked_sub(g.spec.padding).filter(|&i| i < size)
-    };
-    for row in 0..g.pooled_rows {
-        for col in 0..g.pooled_cols {
-            let at = row * g.pooled_cols + col;
-            let winner = from.winners.get(at).map_or(0, |&w| usize::from(w));
-            let y = place(row * pool + winner / pool, windows.height);
-            let x = place(col * pool + winner % pool, windows.width);
-            if let (true, Some(y), Some(x)) = (from.y[at] > 0.0, y, x) {
-                image[windows.index(channel, y, x)] = from.dy[at];
+/// Distances in a map that was spread out by the stride.
+struct Spread {
+    /// Pooled values in a row, and from one to the next, across and down.
+    cols: usize,
+    across: usize,
+    down: usize,
+    /// To each place in a window.
+    places: Vec<usize>,
+}
+
+impl Spread {
+    fn new(g: &Geometry, windows: &Windows) -> Self {
+        let (stride, pool) = (g.spec.stride, g.spec.pool);
+        let down = stride * windows.width;
+        let places = (0..g.places()).map(|p| p / pool * down + p % pool * stride).collect();
+        Self { cols: g.pooled_cols, across: stride * pool, down: down * pool, places }
+    }
+}
+
+/// Puts the gradient of one channel's map where the windows of the input gradient look for it.
+struct SpreadOut<'a> {
+    spread: &'a Spread,
+    from: Channel<'a>,
+    map: &'a mut [f32],
+}
+
+impl Kernel for SpreadOut<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let &Spread { cols, across, down, ref places } = self.spread;
+        let Channel { y, dy, winners } = self.from;
+        let gate = |(&dy, &y): (&f32, &f32)| if y > 0.0 { dy } else { 0.0 };
+        for (row, (y, dy)) in y.chunks_exact(cols).zip(dy.chunks_exact(cols)).enumerate() {
+            let map = &mut self.map[row * down..];
+            let values = dy.iter().zip(y).map(gate);
+            if winners.is_empty() {
+                for (to, value) in map.iter_mut().step_by(across).zip(values) {
+                    *to = value;
+                }
+            } else {
+                for (col, (value, &winner)) in values.zip(&winners[row * cols..]).enumerate() {
+                    map[col * across + places[usize::from(winner)]] = value;
+                }
             }
         }
     }

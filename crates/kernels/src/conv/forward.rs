@@ -4,7 +4,11 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::{SHARD, geometry::Geometry, patches::Windows};
+use super::{
+    SHARD,
+    geometry::Geometry,
+    patches::{Fill, Store, Windows},
+};
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
     isa::{Isa, Kernel},
@@ -59,15 +63,6 @@ impl Geometry {
             cols: self.pooled_cols,
         }
     }
-
-    /// Stores an image `[C, H, W]` inside a border that is already there.
-    pub(super) fn store_image(&self, windows: &Windows, image: &mut [f32], x: &[f32]) {
-        let padding = self.spec.padding;
-        for (i, row) in x.chunks_exact(self.width).enumerate() {
-            let at = (i / self.height, i % self.height + padding, padding);
-            windows.put_row(image, at, row);
-        }
-    }
 }
 
 fn shard(
@@ -85,8 +80,8 @@ fn shard(
     let patches = sized(&mut scratch.patches, windows.depth() * pitch + WIDEST);
     let images = y.chunks_exact_mut(g.result()).zip(x.chunks_exact(g.image()));
     for (i, (y, x)) in images.enumerate() {
-        g.store_image(&windows, image, x);
-        windows.fill(image, patches, pitch);
+        isa.run(Store { windows: &windows, padding: g.spec.padding, x, image });
+        isa.run(Fill { windows: &windows, image, patches, pitch });
         for (block, y) in y.chunks_mut(CHANNELS * g.pooled()).enumerate() {
             let channels = y.len() / g.pooled();
             let (positions, first) = (windows.positions(), block * CHANNELS);

@@ -1,6 +1,9 @@
 //! What the windows of a convolution see, as a matrix.
 
-use crate::lanes::WIDEST;
+use crate::{
+    isa::Kernel,
+    lanes::{Lanes, WIDEST},
+};
 
 /// Square windows sliding over an image with its border.
 ///
@@ -53,56 +56,112 @@ impl Windows {
         ((channel * self.height + row) * split + col % split) * run + col / split
     }
 
-    /// Puts a row of numbers into a stored image, from column `col` on.
-    pub fn put_row(
-        &self,
-        image: &mut [f32],
-        (channel, row, col): (usize, usize, usize),
-        from: &[f32],
-    ) {
-        match self.split() {
-            1 => {
-                let at = self.index(channel, row, col);
-                image[at..at + from.len()].copy_from_slice(from);
-            }
-            split => {
-                for phase in 0..split.min(from.len()) {
-                    let at = self.index(channel, row, col + phase);
-                    let values = from[phase..].iter().step_by(split);
-                    for (to, &value) in image[at..].iter_mut().zip(values) {
-                        *to = value;
+    /// Columns by which a row of [`Fill`] may be written too far.
+    pub const SPILL: usize = WIDEST - 1;
+}
+
+/// Stores an image `[C, H, W]` inside a border that is already there.
+pub(super) struct Store<'a> {
+    pub windows: &'a Windows,
+    pub padding: usize,
+    pub x: &'a [f32],
+    pub image: &'a mut [f32],
+}
+
+impl Kernel for Store<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let (height, width) =
+            (self.windows.height - 2 * self.padding, self.windows.width - 2 * self.padding);
+        let split = self.windows.split();
+        for (i, row) in self.x.chunks_exact(width).enumerate() {
+            let (channel, y) = (i / height, i % height + self.padding);
+            for phase in 0..split.min(width) {
+                let at = self.windows.index(channel, y, self.padding + phase);
+                let to = &mut self.image[at..];
+                // The two steps that matter are written out, for the compiler to make vectors of.
+                match split {
+                    1 => to[..width].copy_from_slice(row),
+                    2 => {
+                        let (pairs, last) = row[phase..].as_chunks::<2>();
+                        let (to, rest) = to.split_at_mut(pairs.len());
+                        for (to, pair) in to.iter_mut().zip(pairs) {
+                            *to = pair[0];
+                        }
+                        for (to, value) in rest.iter_mut().zip(last) {
+                            *to = *value;
+                        }
+                    }
+                    _ => {
+                        for (to, value) in to.iter_mut().zip(row[phase..].iter().step_by(split)) {
+                            *to = *value;
+                        }
                     }
                 }
             }
         }
     }
+}
 
-    /// Columns by which a row of [`Windows::fill`] may be written too far.
-    pub const SPILL: usize = WIDEST - 1;
+/// Fills a matrix `[depth, positions]`, whose rows are `pitch` apart, with what each window sees. Up to [`Windows::SPILL`]
+/// numbers after each row are overwritten.
+pub(super) struct Fill<'a> {
+    pub windows: &'a Windows,
+    /// As stored.
+    pub image: &'a [f32],
+    pub patches: &'a mut [f32],
+    pub pitch: usize,
+}
 
-    /// Fills a matrix `[depth, positions]`, whose rows are `pitch` apart, with what each window sees. Up to
-    /// [`Windows::SPILL`] numbers after each row are overwritten.
-    pub fn fill(&self, image: &[f32], patches: &mut [f32], pitch: usize) {
-        let mut row_at = 0;
-        for channel in 0..self.channels {
-            for tap in 0..self.kernel * self.kernel {
-                let (ky, kx) = (tap / self.kernel, tap % self.kernel);
-                let mut at = row_at;
-                for place in 0..self.pool * self.pool {
-                    let (py, px) = (place / self.pool, place % self.pool);
-                    let first = self.index(channel, py * self.stride + ky, px * self.stride + kx);
-                    let next = self.split() * self.split() * self.run();
-                    for row in 0..self.rows {
-                        let from = first + row * next;
-                        for done in (0..self.cols).step_by(WIDEST) {
-                            let from = &image[from + done..from + done + WIDEST];
-                            patches[at + done..at + done + WIDEST].copy_from_slice(from);
-                        }
-                        at += self.cols;
+impl Kernel for Fill<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, _: L) {
+        let Self { windows, image, patches, pitch } = self;
+        let &Windows { channels, kernel, stride, pool, rows, cols, .. } = windows;
+        // From one pooled row to the next.
+        let step = windows.split() * windows.split() * windows.run();
+        for channel in 0..channels {
+            for tap in 0..kernel * kernel {
+                let mut at = (channel * kernel * kernel + tap) * pitch;
+                let (ky, kx) = (tap / kernel, tap % kernel);
+                for place in 0..pool * pool {
+                    let (py, px) = (place / pool, place % pool);
+                    let from = windows.index(channel, py * stride + ky, px * stride + kx);
+                    let size = (rows, cols);
+                    let (image, patches) = (&image[from..], &mut patches[at..]);
+                    match cols {
+                        0..=8 => copy::<8>(image, patches, step, size),
+                        9..=16 => copy::<16>(image, patches, step, size),
+                        _ => copy_long(image, patches, step, size),
                     }
+                    at += rows * cols;
                 }
-                row_at += pitch;
             }
+        }
+    }
+}
+
+/// Copies rows of at most `N` numbers, `step` apart, one after the other. Each is copied as `N` numbers, and followed by what
+/// overwrites the excess.
+#[inline(always)]
+fn copy<const N: usize>(from: &[f32], to: &mut [f32], step: usize, (rows, cols): (usize, usize)) {
+    for row in 0..rows {
+        if let (Some(from), Some(to)) =
+            (from[row * step..].first_chunk::<N>(), to[row * cols..].first_chunk_mut::<N>())
+        {
+            *to = *from;
+        }
+    }
+}
+
+/// The same for longer rows.
+#[inline(always)]
+fn copy_long(from: &[f32], to: &mut [f32], step: usize, (rows, cols): (usize, usize)) {
+    for row in 0..rows {
+        let (from, to) = (&from[row * step..], &mut to[row * cols..]);
+        let vectors = from.as_chunks::<WIDEST>().0.iter().zip(to.as_chunks_mut::<WIDEST>().0);
+        for (from, to) in vectors.take(cols.div_ceil(WIDEST)) {
+            *to = *from;
         }
     }
 }
