@@ -255,6 +255,7 @@ fn environment() -> BTreeMap<String, Value> {
         ("command".to_owned(), json!(command_line())),
         ("cpu".to_owned(), json!(cpu())),
         ("cores".to_owned(), json!(std::thread::available_parallelism().map_or(1, usize::from))),
+        ("instructions".to_owned(), json!(randlab_kernels::instruction_set())),
         ("threads".to_owned(), json!(rayon::current_num_threads())),
         ("version".to_owned(), json!(env!("CARGO_PKG_VERSION"))),
     ])

@@ -113,7 +113,8 @@ fn hardware(page: &Page<'_>) -> Vec<String> {
         let cpu = fact("cpu").and_then(|v| v.as_str()).unwrap_or("machine not recorded");
         let cores = fact("cores").and_then(serde_json::Value::as_u64);
         let cores = cores.map_or_else(String::new, |n| format!(", {n} cores"));
-        let name = format!("{cpu}{cores}");
+        let isa = fact("instructions").and_then(|v| v.as_str()).unwrap_or("unknown instructions");
+        let name = format!("{cpu}{cores}, {isa}");
         *machines.entry(name).or_default() += 1;
     }
     machines.into_iter().map(|(name, n)| format!("{name} ({n} runs)")).collect()
