@@ -87,40 +87,38 @@ fn open(
     let files =
         if root.is_dir() { from_folder(root, layout)? } else { from_archive(root, layout)? };
     let mut data = Vec::new();
-    let mut test_from = 0;
+    let mut starts = Vec::new();
     for (i, (name, bytes)) in layout.files.iter().zip(files).enumerate() {
         let is_test = i + 1 == layout.files.len();
         let expected = if is_test { layout.records.1 } else { layout.records.0 };
         let shown = if root.is_dir() { root.join(name) } else { root.to_owned() };
         check(&bytes, name, expected, subset, layout)
             .map_err(|problem| DataError::content(shown, problem))?;
-        if is_test {
-            test_from = data.len() / (layout.header + PIXELS);
-        }
+        starts.push(data.len() / (layout.header + PIXELS));
         data.extend(bytes);
     }
     notes.insert("duplicates".into(), json!(duplicates(&data, layout)));
-    Ok(pool(data, test_from, layout))
+    Ok(pool(data, starts, layout))
 }
 
-fn pool(data: Vec<u8>, test_from: usize, layout: &Layout) -> Pool {
+/// `starts` are the numbers of the first image of each file; the last file is the test file.
+fn pool(data: Vec<u8>, starts: Vec<usize>, layout: &Layout) -> Pool {
     let record = layout.header + PIXELS;
     let label = |r: &[u8]| ClassId::from(r[layout.label]);
     let labels = data.chunks_exact(record).map(label).collect();
     let header = layout.header;
     let files = layout.files;
-    let per_file = if files.len() > 1 { test_from.div_ceil(files.len() - 1).max(1) } else { 1 };
+    let test_from = starts.last().copied();
     let origin = move |i: usize| {
-        let file = if i >= test_from { files.len() - 1 } else { i / per_file };
-        let first = if i >= test_from { test_from } else { file * per_file };
-        format!("{}#{}", files[file], i - first)
+        let file = starts.partition_point(|&start| start <= i).saturating_sub(1);
+        format!("{}#{}", files[file], i - starts[file])
     };
     let load = move |i: usize| Ok(data[i * record + header..(i + 1) * record].to_vec());
     Pool {
         shape: [3, 32, 32],
         labels,
         classes: layout.classes.clone(),
-        test_from: Some(test_from),
+        test_from,
         origin: Box::new(origin),
         load: Box::new(load),
     }
