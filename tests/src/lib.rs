@@ -2,7 +2,7 @@
 //!
 //! The programs are those that `cargo test --workspace` has just built; tests of this package alone need
 //! `cargo build --release --workspace --bins` before.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "helpers of tests")]
 
 use std::{
     collections::BTreeMap,
@@ -59,9 +59,6 @@ impl Scratch {
     }
 
     /// As [`Scratch::make`], for what must succeed; returns what it printed, both streams.
-    ///
-    /// # Panics
-    /// When make fails.
     pub fn make_well(&self, args: &[&str]) -> String {
         let output = self.make(args);
         let text = text(&output);
@@ -75,9 +72,6 @@ impl Scratch {
     }
 
     /// Replaces one text in a file by another.
-    ///
-    /// # Panics
-    /// When the text does not stand there exactly once.
     pub fn edit(&self, file: &str, from: &str, to: &str) {
         let path = self.path(file);
         let old = fs::read_to_string(&path).unwrap();
@@ -122,9 +116,6 @@ pub fn write_cifar10(dir: &Path, records: usize) {
 }
 
 /// Path of a program, or of the folder of all when the name is empty.
-///
-/// # Panics
-/// When it has not been built.
 pub fn bin(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();

@@ -1,5 +1,4 @@
 //! Wrong input: one line that names the file or flag, and exit code 2.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{fs, process::Output};
 

@@ -3,7 +3,7 @@
 use randlab_core::{LabelScheme, Split};
 
 use crate::{
-    DataSpec, Drawing, Experiment, Panel, Phase, RecipeError, Rule, TransferWeights, Variant,
+    DataSpec, Drawing, Experiment, Pair, Panel, Phase, RecipeError, Rule, TransferWeights, Variant,
 };
 
 /// Checks one experiment.
@@ -98,28 +98,15 @@ fn drawing(e: &Experiment, drawing: &Drawing) -> Result<(), String> {
 }
 
 fn rule(e: &Experiment, rule: &Rule) -> Result<(), String> {
+    let arms = |pair: &Pair, variants: &[&String]| {
+        variants.iter().try_for_each(|v| arm(e, &pair.panel, &pair.downstream, v))
+    };
     match rule {
-        Rule::ExcessRatio { panel, .. }
-        | Rule::SlopeRatio { panel, .. }
-        | Rule::RandomBasisTrend { panel, .. }
-        | Rule::InteriorPeak { panel, .. }
-        | Rule::ClosedForm { panel, .. }
-        | Rule::PooledExcess { panel, .. }
-        | Rule::PooledRandomExcess { panel, .. }
-        | Rule::ReferenceRms { panel, .. }
-        | Rule::Trend { panel, .. }
-        | Rule::EndRatio { panel, .. }
-        | Rule::Sphericity { panel, .. } => aligned(e, panel),
-        Rule::ShapeCorrelation { panel, other, .. } => {
-            aligned(e, panel).and_then(|()| aligned(e, other))
+        Rule::AucGain { pair } | Rule::SpeedUp { pair, .. } => {
+            arms(pair, &[&pair.variant, &pair.baseline])
         }
-        Rule::AucGain { pair, .. } | Rule::SpeedUp { pair, .. } => {
-            arm(e, &pair.panel, &pair.downstream, &pair.variant)
-                .and_then(|()| arm(e, &pair.panel, &pair.downstream, &pair.baseline))
-        }
-        Rule::GainShare { pair, of, .. } => [&pair.variant, &pair.baseline, of]
-            .iter()
-            .try_for_each(|v| arm(e, &pair.panel, &pair.downstream, v)),
+        Rule::GainShare { pair, of } => arms(pair, &[&pair.variant, &pair.baseline, of]),
+        _ => rule.panels().into_iter().try_for_each(|panel| aligned(e, panel)),
     }
 }
 

@@ -164,8 +164,10 @@ pub struct ClaimSpec {
     pub criterion: String,
     /// The paper's value of the estimate, if it gives one.
     pub paper: Option<f64>,
-    /// The rule.
+    /// How the estimate is formed.
     pub rule: Rule,
+    /// Where it must lie.
+    pub bound: Bound,
 }
 
 /// How a claim is judged. The estimate is formed per seed where that is possible; its 95 % interval is Student's t over
@@ -178,29 +180,21 @@ pub enum Rule {
     ExcessRatio {
         /// Panel.
         panel: String,
-        /// The ratio must lie here.
-        bound: Bound,
     },
     /// Slope of M over steps, divided by the slope of `M_random`, per seed.
     SlopeRatio {
         /// Panel.
         panel: String,
-        /// The ratio must lie here.
-        bound: Bound,
     },
     /// Spearman correlation of `M_random` with the step, per seed.
     RandomBasisTrend {
         /// Panel.
         panel: String,
-        /// The correlation must lie here.
-        bound: Bound,
     },
     /// The smaller of f(peak)/f(smallest eigenvalue) and f(peak)/f(largest), per seed; 1 where the peak is at an end.
     InteriorPeak {
         /// Panel.
         panel: String,
-        /// The ratio must lie here.
-        bound: Bound,
     },
     /// Pearson correlation of log f between two panels, per seed.
     ShapeCorrelation {
@@ -208,8 +202,6 @@ pub enum Rule {
         panel: String,
         /// The other panel.
         other: String,
-        /// The correlation must lie here.
-        bound: Bound,
     },
     /// Pearson correlation of the energy profile of the weight change with the closed form, per seed.
     ClosedForm {
@@ -217,22 +209,16 @@ pub enum Rule {
         panel: String,
         /// Whether the profile of the initial weights is fitted instead: a control.
         initial: bool,
-        /// The correlation must lie here.
-        bound: Bound,
     },
     /// Misalignment minus floor of pooled runs; the interval is the jackknife's.
     PooledExcess {
         /// Panel.
         panel: String,
-        /// The excess must lie here.
-        bound: Bound,
     },
     /// Mean over random bases minus floor of pooled runs; the interval is that of the bases.
     PooledRandomExcess {
         /// Panel.
         panel: String,
-        /// The excess must lie here.
-        bound: Bound,
     },
     /// Root mean square difference between pooled f and values of the paper, at their standard deviations.
     ReferenceRms {
@@ -240,15 +226,11 @@ pub enum Rule {
         panel: String,
         /// The paper's points.
         paper: Reference,
-        /// The difference must lie here.
-        bound: Bound,
     },
     /// Spearman correlation of pooled f with the data's standard deviation.
     Trend {
         /// Panel.
         panel: String,
-        /// The correlation must lie here.
-        bound: Bound,
     },
     /// f at one component divided by f at another, pooled; components counted from the smallest eigenvalue.
     EndRatio {
@@ -258,22 +240,16 @@ pub enum Rule {
         numerator: Point,
         /// Denominator.
         denominator: Point,
-        /// The ratio must lie here.
-        bound: Bound,
     },
     /// Largest sphericity statistic over the repeated eigenspaces of pooled filters.
     Sphericity {
         /// Panel.
         panel: String,
-        /// The statistic must lie here.
-        bound: Bound,
     },
     /// Area under the training curve (mean minibatch accuracy over the horizon), variant minus baseline, paired by seed.
     AucGain {
         /// What is compared.
         pair: Pair,
-        /// The difference must lie here.
-        bound: Bound,
     },
     /// Steps to `accuracy` of the baseline divided by those of the variant, paired by seed. A run that never gets there
     /// counts with the horizon.
@@ -282,8 +258,6 @@ pub enum Rule {
         pair: Pair,
         /// Threshold on the moving average over one epoch.
         accuracy: f64,
-        /// The ratio must lie here.
-        bound: Bound,
     },
     /// Mean gain of `pair` divided by the mean gain of `of` over the same baseline; the interval is Fieller's.
     GainShare {
@@ -291,9 +265,30 @@ pub enum Rule {
         pair: Pair,
         /// Variant whose gain is the whole.
         of: String,
-        /// The share must lie here.
-        bound: Bound,
     },
+}
+
+impl Rule {
+    /// Panels whose runs the rule reads.
+    pub fn panels(&self) -> Vec<&str> {
+        match self {
+            Self::ShapeCorrelation { panel, other } => vec![panel, other],
+            Self::ExcessRatio { panel }
+            | Self::SlopeRatio { panel }
+            | Self::RandomBasisTrend { panel }
+            | Self::InteriorPeak { panel }
+            | Self::ClosedForm { panel, .. }
+            | Self::PooledExcess { panel }
+            | Self::PooledRandomExcess { panel }
+            | Self::ReferenceRms { panel, .. }
+            | Self::Trend { panel }
+            | Self::EndRatio { panel, .. }
+            | Self::Sphericity { panel } => vec![panel],
+            Self::AucGain { pair } | Self::SpeedUp { pair, .. } | Self::GainShare { pair, .. } => {
+                vec![&pair.panel]
+            }
+        }
+    }
 }
 
 /// A paired comparison of two variants of one panel and downstream task.

@@ -97,7 +97,7 @@ fn write_runs(root: &Path) -> Vec<ReportedRun> {
     runs
 }
 
-fn claim(id: &str, rule: Rule) -> ClaimSpec {
+fn claim(id: &str, rule: Rule, bound: Bound) -> ClaimSpec {
     ClaimSpec {
         id: id.to_owned(),
         statement: format!("Statement <{id}>."),
@@ -105,6 +105,7 @@ fn claim(id: &str, rule: Rule) -> ClaimSpec {
         criterion: "a & b".to_owned(),
         paper: Some(1.5),
         rule,
+        bound,
     }
 }
 
@@ -122,32 +123,30 @@ fn claims() -> Vec<ClaimSpec> {
     let paper = || Reference { panel: panel(), x: vec![0.5, 2.0, 2.5], y: vec![1.0, 7.0, 4.0] };
     let (numerator, denominator) = (Point::Peak, Point::Last);
     vec![
-        claim("excess", Rule::ExcessRatio { panel: panel(), bound: below(0.5) }),
-        claim("excess-missed", Rule::ExcessRatio { panel: "q".to_owned(), bound: below(0.1) }),
-        claim("excess-none", Rule::ExcessRatio { panel: "x".to_owned(), bound: below(0.5) }),
-        claim("slope", Rule::SlopeRatio { panel: panel(), bound: below(0.25) }),
-        claim("random-trend", Rule::RandomBasisTrend { panel: panel(), bound: above(0.8) }),
-        claim("peak", Rule::InteriorPeak { panel: panel(), bound: above(2.0) }),
+        claim("excess", Rule::ExcessRatio { panel: panel() }, below(0.5)),
+        claim("excess-missed", Rule::ExcessRatio { panel: "q".to_owned() }, below(0.1)),
+        claim("excess-none", Rule::ExcessRatio { panel: "x".to_owned() }, below(0.5)),
+        claim("slope", Rule::SlopeRatio { panel: panel() }, below(0.25)),
+        claim("random-trend", Rule::RandomBasisTrend { panel: panel() }, above(0.8)),
+        claim("peak", Rule::InteriorPeak { panel: panel() }, above(2.0)),
         claim(
             "shape",
-            Rule::ShapeCorrelation { panel: panel(), other: "q".to_owned(), bound: above(0.7) },
+            Rule::ShapeCorrelation { panel: panel(), other: "q".to_owned() },
+            above(0.7),
         ),
-        claim("form", Rule::ClosedForm { panel: panel(), initial: false, bound: above(0.85) }),
-        claim("form-init", Rule::ClosedForm { panel: panel(), initial: true, bound: below(0.6) }),
-        claim("pooled", Rule::PooledExcess { panel: panel(), bound: below(0.4) }),
-        claim("pooled-x", Rule::PooledExcess { panel: "q".to_owned(), bound: below(0.4) }),
-        claim("pooled-random", Rule::PooledRandomExcess { panel: panel(), bound: above(0.35) }),
-        claim("rms", Rule::ReferenceRms { panel: panel(), paper: paper(), bound: below(0.1) }),
-        claim("trend", Rule::Trend { panel: panel(), bound: above(0.8) }),
-        claim("ends", Rule::EndRatio { panel: panel(), numerator, denominator, bound: above(1.0) }),
-        claim("sphericity", Rule::Sphericity { panel: panel(), bound: below(21.7) }),
-        claim("auc", Rule::AucGain { pair: pair("pretrained"), bound: above(0.0) }),
-        claim(
-            "speed",
-            Rule::SpeedUp { pair: pair("pretrained"), accuracy: 0.8, bound: above(1.15) },
-        ),
-        claim("never", Rule::SpeedUp { pair: pair("never"), accuracy: 0.8, bound: above(1.15) }),
-        claim("share", Rule::GainShare { pair: pair("covariance"), of: of(), bound: above(0.7) }),
+        claim("form", Rule::ClosedForm { panel: panel(), initial: false }, above(0.85)),
+        claim("form-init", Rule::ClosedForm { panel: panel(), initial: true }, below(0.6)),
+        claim("pooled", Rule::PooledExcess { panel: panel() }, below(0.4)),
+        claim("pooled-x", Rule::PooledExcess { panel: "q".to_owned() }, below(0.4)),
+        claim("pooled-random", Rule::PooledRandomExcess { panel: panel() }, above(0.35)),
+        claim("rms", Rule::ReferenceRms { panel: panel(), paper: paper() }, below(0.1)),
+        claim("trend", Rule::Trend { panel: panel() }, above(0.8)),
+        claim("ends", Rule::EndRatio { panel: panel(), numerator, denominator }, above(1.0)),
+        claim("sphericity", Rule::Sphericity { panel: panel() }, below(21.7)),
+        claim("auc", Rule::AucGain { pair: pair("pretrained") }, above(0.0)),
+        claim("speed", Rule::SpeedUp { pair: pair("pretrained"), accuracy: 0.8 }, above(1.15)),
+        claim("never", Rule::SpeedUp { pair: pair("never"), accuracy: 0.8 }, above(1.15)),
+        claim("share", Rule::GainShare { pair: pair("covariance"), of: of() }, above(0.7)),
     ]
 }
 

@@ -20,10 +20,10 @@ pub(crate) fn judge_all(experiment: &Experiment<'_>, config: &ReportConfig) -> V
 }
 
 fn judge(claim: &ClaimSpec, experiment: &Experiment<'_>, config: &ReportConfig) -> ClaimRow {
-    let panels = panels(&claim.rule);
+    let panels = claim.rule.panels();
     let fit = Fit::of(experiment, &panels);
     let estimate = enough(&fit).and_then(|()| estimate(&claim.rule, experiment, &fit));
-    let judgement = Judgement::of(estimate, bound(&claim.rule));
+    let judgement = Judgement::of(estimate, claim.bound);
     ClaimRow {
         claim_id: claim.id.clone(),
         scale: config.scale.clone(),
@@ -62,74 +62,31 @@ fn enough(fit: &Fit) -> Result<(), String> {
 fn estimate(rule: &Rule, experiment: &Experiment<'_>, fit: &Fit) -> Result<Estimate, String> {
     let seeds: &[Seed] = &fit.kept;
     match rule {
-        Rule::ExcessRatio { panel, .. } => alignment::excess_ratio(experiment, panel, seeds),
-        Rule::SlopeRatio { panel, .. } => alignment::slope_ratio(experiment, panel, seeds),
-        Rule::RandomBasisTrend { panel, .. } => alignment::random_trend(experiment, panel, seeds),
-        Rule::InteriorPeak { panel, .. } => alignment::interior_peak(experiment, panel, seeds),
-        Rule::ShapeCorrelation { panel, other, .. } => {
+        Rule::ExcessRatio { panel } => alignment::excess_ratio(experiment, panel, seeds),
+        Rule::SlopeRatio { panel } => alignment::slope_ratio(experiment, panel, seeds),
+        Rule::RandomBasisTrend { panel } => alignment::random_trend(experiment, panel, seeds),
+        Rule::InteriorPeak { panel } => alignment::interior_peak(experiment, panel, seeds),
+        Rule::ShapeCorrelation { panel, other } => {
             alignment::shape_correlation(experiment, (panel, other), seeds)
         }
-        Rule::ClosedForm { panel, initial, .. } => {
+        Rule::ClosedForm { panel, initial } => {
             alignment::closed_form(experiment, panel, *initial, seeds)
         }
-        Rule::Trend { panel, .. } => alignment::trend(experiment, panel, seeds),
-        Rule::EndRatio { panel, numerator, denominator, .. } => {
+        Rule::Trend { panel } => alignment::trend(experiment, panel, seeds),
+        Rule::EndRatio { panel, numerator, denominator } => {
             alignment::end_ratio(experiment, panel, (*numerator, *denominator), seeds)
         }
-        Rule::PooledExcess { panel, .. } => alignment::pooled_excess(experiment, panel, fit),
-        Rule::PooledRandomExcess { panel, .. } => {
+        Rule::PooledExcess { panel } => alignment::pooled_excess(experiment, panel, fit),
+        Rule::PooledRandomExcess { panel } => {
             alignment::pooled_random_excess(experiment, panel, fit)
         }
-        Rule::ReferenceRms { panel, paper, .. } => {
+        Rule::ReferenceRms { panel, paper } => {
             alignment::reference_rms(experiment, panel, paper, fit)
         }
-        Rule::Sphericity { panel, .. } => alignment::sphericity(experiment, panel, fit),
-        Rule::AucGain { pair, .. } => transfer::auc_gain(experiment, pair, seeds),
-        Rule::SpeedUp { pair, accuracy, .. } => {
-            transfer::speed_up(experiment, pair, *accuracy, seeds)
-        }
-        Rule::GainShare { pair, of, .. } => transfer::gain_share(experiment, pair, of, seeds),
-    }
-}
-
-/// Panels a rule reads.
-fn panels(rule: &Rule) -> Vec<&str> {
-    match rule {
-        Rule::ShapeCorrelation { panel, other, .. } => vec![panel, other],
-        Rule::ExcessRatio { panel, .. }
-        | Rule::SlopeRatio { panel, .. }
-        | Rule::RandomBasisTrend { panel, .. }
-        | Rule::InteriorPeak { panel, .. }
-        | Rule::ClosedForm { panel, .. }
-        | Rule::PooledExcess { panel, .. }
-        | Rule::PooledRandomExcess { panel, .. }
-        | Rule::ReferenceRms { panel, .. }
-        | Rule::Trend { panel, .. }
-        | Rule::EndRatio { panel, .. }
-        | Rule::Sphericity { panel, .. } => vec![panel],
-        Rule::AucGain { pair, .. } | Rule::SpeedUp { pair, .. } | Rule::GainShare { pair, .. } => {
-            vec![&pair.panel]
-        }
-    }
-}
-
-const fn bound(rule: &Rule) -> randlab_recipe::Bound {
-    match rule {
-        Rule::ExcessRatio { bound, .. }
-        | Rule::SlopeRatio { bound, .. }
-        | Rule::RandomBasisTrend { bound, .. }
-        | Rule::InteriorPeak { bound, .. }
-        | Rule::ShapeCorrelation { bound, .. }
-        | Rule::ClosedForm { bound, .. }
-        | Rule::PooledExcess { bound, .. }
-        | Rule::PooledRandomExcess { bound, .. }
-        | Rule::ReferenceRms { bound, .. }
-        | Rule::Trend { bound, .. }
-        | Rule::EndRatio { bound, .. }
-        | Rule::Sphericity { bound, .. }
-        | Rule::AucGain { bound, .. }
-        | Rule::SpeedUp { bound, .. }
-        | Rule::GainShare { bound, .. } => *bound,
+        Rule::Sphericity { panel } => alignment::sphericity(experiment, panel, fit),
+        Rule::AucGain { pair } => transfer::auc_gain(experiment, pair, seeds),
+        Rule::SpeedUp { pair, accuracy } => transfer::speed_up(experiment, pair, *accuracy, seeds),
+        Rule::GainShare { pair, of } => transfer::gain_share(experiment, pair, of, seeds),
     }
 }
 
