@@ -6,7 +6,7 @@ use candle_core::DType;
 use randlab_core::{Digest, LabelScheme, Split};
 use randlab_data::Dataset;
 use randlab_kernels::{correct, softmax_cross_entropy};
-use randlab_nn::{Layer, Net, Optim, lr_at};
+use randlab_nn::{Layer, Net, Optim, Pass, lr_at};
 use randlab_recipe::{Checkpoints, TrainConfig};
 use randlab_store::{RunDir, Status, StoreError};
 
@@ -220,12 +220,10 @@ impl<'a> Session<'a> {
         let batch = self.config.batch as usize;
         let first = usize::try_from(self.step % self.steps_per_epoch).unwrap_or(0) * batch;
         let (x, y) = self.train.batch(&self.order[first..first + batch])?;
-        let logits = self.net.forward(&x)?;
+        let Pass { logits, loss, grads } = self.net.pass(&x, &y)?;
         let right = correct(&logits, &y)?;
-        let loss = softmax_cross_entropy(&logits, &y)?;
         let mean_loss = f64::from(loss.to_scalar::<f32>()?);
         self.finite("loss", mean_loss)?;
-        let grads = loss.backward()?;
         let lr = lr_at(&self.config.schedule, self.step, self.steps);
         let norms = self.optim.step(&self.net, &grads, lr)?;
         for (name, norm) in &norms.grad {
