@@ -42,7 +42,7 @@ impl Console {
         if let Some(bar) = &self.bar {
             if bar.length() != Some(total) {
                 // The style cannot be wrong: it is a constant.
-                let style = "{msg} [{bar:30}] {pos}/{len} {prefix} {eta} left";
+                let style = "{msg} [{bar:16}] {pos}/{len} {prefix} {eta} left";
                 bar.set_style(
                     ProgressStyle::with_template(style)
                         .unwrap_or_else(|_| ProgressStyle::default_bar()),
