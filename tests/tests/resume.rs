@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
+    fs,
     path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -19,7 +20,7 @@ fn scratch() -> Scratch {
     scratch.edit(
         "pipelines/experiments/alignment.toml",
         smoke,
-        "default.pretrain = { batch = 32, epochs = 200 }",
+        "default.pretrain = { batch = 32, epochs = 400 }",
     );
     scratch.make_well(&["prepare"]);
     scratch
@@ -39,12 +40,19 @@ fn signal(child: &Child, signal: i32) {
     assert!(status.unwrap().success());
 }
 
-fn wait_for(path: &Path) {
+fn wait_until(what: &str, done: impl Fn() -> bool) {
     let begun = Instant::now();
-    while !path.exists() {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{}", path.display());
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_mins(5), "{what}");
         sleep(Duration::from_millis(2));
     }
+}
+
+/// Waits until the run has been begun `times` times; from then on it listens to signals.
+fn wait_for_start(log: &Path, times: usize) {
+    let starts =
+        || fs::read_to_string(log).map_or(0, |t| t.matches(r#""message":"start""#).count());
+    wait_until("start", || starts() == times);
 }
 
 #[test]
@@ -52,10 +60,10 @@ fn a_run_that_is_stopped_and_killed_ends_with_the_same_bytes() {
     let (whole, broken) = (scratch(), scratch());
     let folder = format!("runs/smoke/pretrain/{RUN}");
     assert!(pretrain(&whole).output().unwrap().status.success());
-    for (number, code) in [(15, 143), (2, 130)] {
+    for (times, number, code) in [(1, 15, 143), (2, 2, 130)] {
         let child = pretrain(&broken).spawn().unwrap();
-        wait_for(&broken.path(&folder).join("checkpoints/step-000000016.safetensors"));
-        sleep(Duration::from_millis(50));
+        wait_for_start(&broken.path(&folder).join("log.jsonl"), times);
+        sleep(Duration::from_millis(30));
         signal(&child, number);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{}", text(&output));
@@ -63,7 +71,8 @@ fn a_run_that_is_stopped_and_killed_ends_with_the_same_bytes() {
         assert!(!broken.path(&folder).join("run.json").exists());
     }
     let mut child = pretrain(&broken).spawn().unwrap();
-    sleep(Duration::from_millis(100));
+    wait_for_start(&broken.path(&folder).join("log.jsonl"), 3);
+    sleep(Duration::from_millis(30));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(pretrain(&broken).output().unwrap().status.success());
@@ -98,9 +107,7 @@ fn a_pipeline_killed_at_any_time_ends_with_the_same_bytes() {
 fn a_folder_has_one_writer() {
     let scratch = scratch();
     let mut first = pretrain(&scratch).spawn().unwrap();
-    wait_for(
-        &scratch.path(&format!("runs/smoke/pretrain/{RUN}/checkpoints/step-000000004.safetensors")),
-    );
+    wait_for_start(&scratch.path(&format!("runs/smoke/pretrain/{RUN}/log.jsonl")), 1);
     let second = pretrain(&scratch).output().unwrap();
     assert_eq!(second.status.code(), Some(3), "{}", text(&second));
     assert!(text(&second).contains("locked by another process"));

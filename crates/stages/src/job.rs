@@ -176,6 +176,7 @@ pub fn execute<C: Stage>(
     log_to(&dir)?;
     let span = tracing::info_span!("run", stage = config.stage(), run_id = %config.id());
     let _entered = span.enter();
+    let stop = Stop::listen();
     tracing::info!(command = command_line(), fingerprint = %identity.fingerprint, "start");
     let begun = Instant::now();
     let mut job = Job {
@@ -184,7 +185,7 @@ pub fn execute<C: Stage>(
         fingerprint: &identity.fingerprint,
         root,
         console: Console::new(name, args.progress),
-        stop: Stop::listen(),
+        stop,
     };
     let done = work(&mut job).inspect_err(|error| record_failure(&dir, error));
     let console = job.console;
