@@ -79,9 +79,11 @@ CIFAR10 := data/raw/cifar-10-binary.tar.gz
 data-cifar10: ## fetch CIFAR-10; the only goal that uses the network
 	@pipelines/fetch-cifar10 $(CIFAR10)
 
-check: ## formatting and lints, cheapest first
+check: ## formatting, lints, documentation and, where cargo-deny is there, licences
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --workspace --lib
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo-deny is not here: licences not checked"; fi
 
 test: ## every test, and the whole pipeline at scale smoke
 	cargo test --release --locked --workspace

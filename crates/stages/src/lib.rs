@@ -1,6 +1,6 @@
 //! The stage programs: what they share, and what each of them does between its inputs and its outputs.
 //!
-//! A stage program reads one resolved configuration, asks [`job`] whether the run is done already, does its work and
+//! A stage program reads one resolved configuration, asks [`execute`] whether the run is done already, does its work and
 //! leaves a run folder whose manifest comes last. The programs themselves are a few lines each.
 
 mod align;
