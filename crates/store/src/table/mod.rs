@@ -1,6 +1,6 @@
 //! The tables, one schema each, the same in code, in files and in the documentation.
 //!
-//! A table is declared once, in [`schemas`]; its row type, Arrow schema, writer, reader and documentation all follow from
+//! A table is declared once, in `schemas.rs`; its row type, Arrow schema, writer, reader and documentation all follow from
 //! that declaration. Files are byte-stable: rows sorted by key, fixed writer settings, one spelling of NaN and zero, no
 //! time stamps.
 
