@@ -227,7 +227,7 @@ pub enum Rule {
         /// The paper's points.
         paper: Reference,
     },
-    /// Spearman correlation of pooled f with the data's standard deviation.
+    /// Spearman correlation of pooled f with the data's standard deviation; the interval is the jackknife's.
     Trend {
         /// Panel.
         panel: String,

@@ -11,6 +11,7 @@ use crate::{
 };
 
 const STUDENT: &str = "Student's t over seeds";
+const JACKKNIFE: &str = "Student's t on the jackknife over pooled nets";
 
 /// `of` each seed's align run, averaged.
 fn per_seed(
@@ -131,15 +132,31 @@ pub(super) fn closed_form(
     })
 }
 
+/// Rank correlation of the pooled curve, whose variance is the mean of its nets'. A single net's ranks are noise where the
+/// curve is flat, and the mean over nets of their correlations would be nearer to 0 than that of the curve.
 pub(super) fn trend(
     experiment: &Experiment<'_>,
     panel: &str,
     seeds: &[Seed],
 ) -> Result<Estimate, String> {
-    per_seed(experiment, panel, seeds, |run| {
-        let spectrum = run.last_spectrum()?;
-        Ok(spearman(&spectrum.std(), &spectrum.f))
-    })
+    let spectrum = |&seed: &Seed| experiment.alignment(panel, seed)?.last_spectrum();
+    let spectra = seeds.iter().map(spectrum).collect::<Result<Vec<_>, String>>()?;
+    let std = spectra.first().map(|s| s.std()).unwrap_or_default();
+    let without = |out: Option<usize>| {
+        let kept = || spectra.iter().enumerate().filter(|(i, _)| Some(*i) != out).map(|(_, s)| s);
+        let variance = |k: usize| kept().filter_map(|s| s.f.get(k)).map(|f| f * f).sum::<f64>();
+        spearman(&std, &(0..std.len()).map(variance).collect::<Vec<_>>())
+    };
+    let n = spectra.len();
+    let left_out: Vec<f64> = (0..n).map(|i| without(Some(i))).collect();
+    let error = jackknife(&left_out);
+    Ok(around(without(None), error, (n, "pooled nets"), (n, JACKKNIFE)))
+}
+
+/// Standard error from the values with one net left out each.
+fn jackknife(left_out: &[f64]) -> f64 {
+    let (n, mean) = (left_out.len() as f64, mean(left_out));
+    ((n - 1.0) / n * left_out.iter().map(|v| (v - mean).powi(2)).sum::<f64>()).sqrt()
 }
 
 pub(super) fn end_ratio(
@@ -200,8 +217,7 @@ pub(super) fn pooled_excess(
     let row = pool.last()?;
     let (m, floor, _) = scores(row)?;
     let error = row.misalignment_se.ok_or("the pool has no standard error: it is one run")?;
-    let test = "Student's t on the jackknife over pooled runs";
-    Ok(around(m - floor, error, (n, "pooled nets"), (n, test)))
+    Ok(around(m - floor, error, (n, "pooled nets"), (n, JACKKNIFE)))
 }
 
 pub(super) fn pooled_random_excess(
@@ -280,6 +296,13 @@ pub(super) fn sphericity(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_jackknife_of_means_gives_their_standard_error() {
+        // Means of 1, 2, 4 with one left out each; the standard error of their mean is sd / sqrt(3).
+        let sd = (7.0_f64 / 3.0).sqrt();
+        assert!((jackknife(&[3.0, 2.5, 1.5]) - sd / 3.0_f64.sqrt()).abs() < 1e-12);
+    }
 
     #[test]
     fn the_peak_is_chosen_by_the_other_curves() {
