@@ -168,6 +168,11 @@ impl Figure {
         format!("figures/{}.svg", self.name)
     }
 
+    /// Whether it shows grids of images and not plots.
+    pub(crate) fn has_pictures(&self) -> bool {
+        self.blocks.iter().any(|block| matches!(block.body, Body::Pictures(_)))
+    }
+
     /// Its rows of `curves`.
     pub(crate) fn rows(&self) -> Vec<CurveRow> {
         self.blocks.iter().flat_map(|block| block.rows(&self.name)).collect()

@@ -100,7 +100,7 @@ fn figure(section: &Section<'_>, figure: &Figure) -> Markup {
     markup! {
         figure id=(figure.name) {
             h3 { (figure.title) }
-            div.plots {
+            div.plots.pairs[figure.has_pictures()] {
                 @for i in 0..figure.blocks.len() { div { (PreEscaped(svg::inline(figure, i))) } }
             }
             figcaption { (figure.caption) }
