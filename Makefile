@@ -39,7 +39,7 @@ help: ## this list
 	@echo "          SEEDS=\"0 1 2\"  RUNS=folder  -jN  LAUNCH=\"command put before each run\""
 
 all: ## everything: runs, figures, verdicts; the page is RUNS/SCALE/report/DATASET/report.html
-	$(call pipeline,pages)
+	$(call pipeline,report)
 	@echo "$(R)/report/$(DATA)/report.html"
 
 smoke: ## the same in a minute, to see that it works

@@ -15,16 +15,13 @@ PROGRESS = $(if $(filter -j1,$(MAKEFLAGS)),auto,lines)
 
 include $(R)/plan/$(DATA).mk
 
-.PHONY: pages prepare pretrain finetune align report
+.PHONY: prepare pretrain finetune align report
 prepare: $(PREPARE:%=$(R)/prepare/%/run.json)
 pretrain: $(PRETRAIN:%=$(R)/pretrain/%/run.json)
 finetune: $(FINETUNE:%=$(R)/finetune/%/run.json)
 align: $(ALIGN:%=$(R)/align/%/run.json)
 report: $(REPORT:%=$(R)/report/%/run.json)
-# The page with everything.
-pages: $(R)/report/$(DATA)/run.json
 	@:
-
 # A run is done when its manifest is there, which the stage writes last. The stage itself looks whether configuration and
 # inputs are those the manifest stands for, and does nothing if they are.
 define stage
