@@ -6,23 +6,13 @@ use std::{fs, io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
 use image::{GrayImage, Luma, Rgb, RgbImage};
-use randlab_core::{RunId, Seed, Split};
+use randlab_core::Split;
 use randlab_data::{Inputs, Prepared, prepare};
-use randlab_recipe::{Cifar100Labels, PrepareConfig, RunInfo, Source, SplitSizes};
+use randlab_recipe::{Cifar100Labels, Source};
 use randlab_store::publish;
 
-fn config(source: Source, sizes: [u32; 3]) -> PrepareConfig {
-    let [upstream, downstream, holdout] = sizes;
-    let run = RunInfo {
-        id: RunId::try_from("data".to_owned()).unwrap(),
-        experiment: "test".into(),
-        panel: "p".into(),
-        arm: String::new(),
-        scale: "smoke".into(),
-        seed: Seed::new(4),
-    };
-    PrepareConfig { run, split: SplitSizes { upstream, downstream, holdout }, source }
-}
+mod common;
+use common::config;
 
 fn draw(source: Source, sizes: [u32; 3]) -> Prepared {
     prepare(&config(source, sizes), &mut |_, _| {}).unwrap()

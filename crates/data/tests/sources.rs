@@ -8,23 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use randlab_core::{RunId, Seed, Split};
+use randlab_core::Split;
 use randlab_data::{Dataset, Inputs, Prepared, prepare, raw_inputs};
-use randlab_recipe::{PrepareConfig, Rotation, RunInfo, Source, SplitSizes};
+use randlab_recipe::{PrepareConfig, Rotation, Source};
 use randlab_store::publish;
 
-fn config(source: Source, sizes: [u32; 3]) -> PrepareConfig {
-    let [upstream, downstream, holdout] = sizes;
-    let run = RunInfo {
-        id: RunId::try_from("data".to_owned()).unwrap(),
-        experiment: "test".into(),
-        panel: "p".into(),
-        arm: String::new(),
-        scale: "smoke".into(),
-        seed: Seed::new(4),
-    };
-    PrepareConfig { run, split: SplitSizes { upstream, downstream, holdout }, source }
-}
+mod common;
+use common::config;
 
 fn draw(config: &PrepareConfig) -> Prepared {
     prepare(config, &mut |_, _| {}).unwrap()

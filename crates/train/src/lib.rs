@@ -6,7 +6,9 @@
 
 mod checkpoint;
 mod error;
+mod evaluate;
 mod examples;
+mod kept;
 mod log;
 mod resume;
 mod rows;

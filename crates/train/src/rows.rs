@@ -55,10 +55,7 @@ fn labels(facts: &Facts<'_>) -> Vec<LabelRow> {
         real: real.map(int),
         assigned: Some(int(label)),
         scheme: facts.config.labels.name(),
-        source_image: None,
-        crop_x: None,
-        crop_y: None,
-        crop_side: None,
+        ..LabelRow::default()
     };
     assigned.map(row).collect()
 }

@@ -5,15 +5,17 @@ use std::{collections::BTreeSet, time::Duration, time::Instant};
 use candle_core::DType;
 use randlab_core::{Digest, LabelScheme, Split};
 use randlab_data::Dataset;
-use randlab_kernels::{correct, softmax_cross_entropy};
-use randlab_nn::{Layer, Net, Optim, Pass, lr_at};
-use randlab_recipe::{Checkpoints, TrainConfig};
+use randlab_kernels::correct;
+use randlab_nn::{Net, Optim, Pass, lr_at};
+use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status, StoreError};
 
 use crate::{
     Checkpoint, TrainError,
     checkpoint::Header,
+    evaluate::evaluate,
     examples::Examples,
+    kept::kept_steps,
     log::{LayerEntry, Log, PassEntry, StepEntry},
     resume::{self, State},
     rows, transfer,
@@ -155,7 +157,7 @@ impl<'a> Session<'a> {
         let saved = State::read(dir.root(), fingerprint)?;
         let parameters = match &saved {
             Some(state) => state.parameters.clone(),
-            None => first_weights(config, inputs, &layers)?,
+            None => transfer::first_weights(config, inputs.parent, &layers)?,
         };
         let net = Net::new(&config.model, data.shape(), classes, &parameters, DType::F32)?;
         let mut optim = Optim::new(&config.optimizer, &net)?;
@@ -288,16 +290,8 @@ impl<'a> Session<'a> {
         let assigned = split == self.config.split;
         let examples = if assigned { Some(&self.train) } else { self.holdout.as_ref() };
         let Some(examples) = examples else { return Ok(()) };
-        let (mut loss_sum, mut right) = (0.0, 0);
-        let positions: Vec<usize> = (0..examples.len()).collect();
-        for chunk in positions.chunks(EVALUATED_AT_ONCE) {
-            let (x, y) = examples.batch(chunk)?;
-            let logits = self.net.forward(&x)?.detach();
-            right += correct(&logits, &y)?;
-            let loss = softmax_cross_entropy(&logits, &y)?;
-            loss_sum += f64::from(loss.to_scalar::<f32>()?) * chunk.len() as f64;
-        }
-        let (correct, count) = (right as f64, examples.len() as u64);
+        let (loss_sum, correct) = evaluate(&self.net, examples)?;
+        let count = examples.len() as u64;
         self.log.passes.push(PassEntry {
             step: self.step,
             split,
@@ -393,62 +387,10 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Images per forward pass when measuring; bounds memory, and being fixed it keeps the sums the same everywhere.
-const EVALUATED_AT_ONCE: usize = 250;
-
-/// Steps `2^(k / per_octave)`, rounded, from 0 on.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a power of two below the number of steps"
-)]
-fn kept_steps(kept: Checkpoints, steps: u64) -> BTreeSet<u64> {
-    if kept.per_octave == 0 {
-        return BTreeSet::new();
-    }
-    let at = |k: u32| (f64::from(k) / f64::from(kept.per_octave)).exp2().round() as u64;
-    [0].into_iter().chain((0..u32::MAX).map(at).take_while(|&step| step <= steps)).collect()
-}
-
-fn first_weights(
-    config: &TrainConfig,
-    inputs: &Inputs<'_>,
-    layers: &[Layer],
-) -> Result<randlab_nn::Parameters, TrainError> {
-    let fresh = randlab_nn::init(layers, &config.init, config.seed)?;
-    match (&config.transfer, inputs.parent) {
-        (None, _) => Ok(fresh),
-        (Some(transfer), Some((path, parent))) => {
-            transfer::apply(fresh, &parent.parameters, layers, transfer, config.seed)
-                .map_err(|e| e.at(path))
-        }
-        (Some(transfer), None) => Err(TrainError::Config {
-            run: config.run.id.to_string(),
-            problem: format!("needs the last checkpoint of {}", transfer.parent),
-        }),
-    }
-}
-
 /// Removes the saved state of a run that is done.
 ///
 /// # Errors
 /// [`StoreError::Io`] when the file is there and cannot be removed.
 pub fn discard_state(dir: &RunDir) -> Result<(), StoreError> {
     dir.remove(resume::NAME)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checkpoints_lie_evenly_on_a_log_scale() {
-        let steps = |per_octave, steps| {
-            let kept = Checkpoints { per_octave, layers: 1 };
-            kept_steps(kept, steps).into_iter().collect::<Vec<_>>()
-        };
-        assert_eq!(steps(1, 20), [0, 1, 2, 4, 8, 16]);
-        assert_eq!(steps(2, 12), [0, 1, 2, 3, 4, 6, 8, 11]);
-        assert_eq!(steps(0, 20), [] as [u64; 0]);
-    }
 }

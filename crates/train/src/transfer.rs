@@ -4,16 +4,39 @@ use rand::seq::SliceRandom;
 use randlab_align::{Filters, diagonal, haar, resample, rotated};
 use randlab_core::{Purpose, Seed, name_index, stream};
 use randlab_nn::{Layer, Parameter, Parameters};
-use randlab_recipe::{Transfer, TransferNorm, TransferWeights};
+use randlab_recipe::{TrainConfig, Transfer, TransferNorm, TransferWeights};
 
-use crate::TrainError;
+use crate::{Checkpoint, TrainError};
+
+/// The weights of a run before its first step: fresh ones, or those its configuration takes from `parent`, the last
+/// checkpoint of another run with its path.
+///
+/// # Errors
+/// When the parent is missing or does not fit.
+pub(crate) fn first_weights(
+    config: &TrainConfig,
+    parent: Option<(&str, &Checkpoint)>,
+    layers: &[Layer],
+) -> Result<Parameters, TrainError> {
+    let fresh = randlab_nn::init(layers, &config.init, config.seed)?;
+    match (&config.transfer, parent) {
+        (None, _) => Ok(fresh),
+        (Some(transfer), Some((path, parent))) => {
+            apply(fresh, &parent.parameters, layers, transfer, config.seed).map_err(|e| e.at(path))
+        }
+        (Some(transfer), None) => Err(TrainError::Config {
+            run: config.run.id.to_string(),
+            problem: format!("needs the last checkpoint of {}", transfer.parent),
+        }),
+    }
+}
 
 /// `fresh` with the first layers' weights replaced as `transfer` says, by those of `trained` or by what is drawn from
 /// them. Each replaced tensor gets the l2 norm asked for; biases and the head stay fresh.
 ///
 /// # Errors
 /// A text saying which tensor of `trained` is missing or has another shape.
-pub(crate) fn apply(
+fn apply(
     mut fresh: Parameters,
     trained: &Parameters,
     layers: &[Layer],
@@ -47,7 +70,7 @@ pub(crate) fn apply(
 
 /// Why a transfer cannot be made.
 #[derive(Debug)]
-pub(crate) enum TransferError {
+enum TransferError {
     /// The parent does not fit.
     Shape(String),
     /// Its covariance cannot be used.
@@ -56,7 +79,7 @@ pub(crate) enum TransferError {
 
 impl TransferError {
     /// As an error of the run, naming the parent's file.
-    pub fn at(self, path: &str) -> TrainError {
+    fn at(self, path: &str) -> TrainError {
         match self {
             Self::Shape(problem) => TrainError::Checkpoint { path: path.to_owned(), problem },
             Self::Align(error) => error.into(),

@@ -71,10 +71,7 @@ fn label(run: &ReportedRun) -> LabelRow {
         real: Some(1),
         assigned: Some(2),
         scheme: "random10".to_owned(),
-        source_image: None,
-        crop_x: None,
-        crop_y: None,
-        crop_side: None,
+        ..LabelRow::default()
     }
 }
 
@@ -91,29 +88,6 @@ fn run_row(run: &ReportedRun, dataset: &str, status: Status) -> RunRow {
         dataset: dataset.to_owned(),
         seed: run.info.seed.get(),
         stream_seed: 0,
-        arch: None,
-        model: None,
-        n_parameters: None,
-        n_train: None,
-        n_holdout: None,
-        n_classes: None,
-        label_kind: None,
-        n_random_classes: None,
-        label_noise_kind: None,
-        noise_ratio: None,
-        init: None,
-        init_scale: None,
-        transfer: None,
-        n_layers_transferred: None,
-        norm: None,
-        parent_run_id: None,
-        optimizer: None,
-        lr: None,
-        lr_schedule: None,
-        momentum: None,
-        weight_decay: None,
-        batch_size: None,
-        epochs: None,
         steps: trained.then_some(720),
         status: status.name().to_owned(),
         target_train_accuracy: trained.then_some(0.95),
@@ -121,6 +95,7 @@ fn run_row(run: &ReportedRun, dataset: &str, status: Status) -> RunRow {
         config_digest: "c".to_owned(),
         fingerprint: "f".to_owned(),
         stage_version: 1,
+        ..RunRow::default()
     }
 }
 

@@ -7,7 +7,7 @@ macro_rules! table {
         $(col $column:ident : $type:ty, $unit:literal, $doc:literal;)*
     }) => {
         #[doc = concat!("One row of `", $name, "`: ", $what, ".")]
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Debug, Clone, PartialEq, Default)]
         pub struct $row {
             $(#[doc = concat!($key_doc, " (unit ", $key_unit, "; key).")] pub $key: $key_type,)*
             $(#[doc = concat!($doc, " (unit ", $unit, ").")] pub $column: $type,)*

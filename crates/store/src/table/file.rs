@@ -132,10 +132,7 @@ mod tests {
             real: (id % 2 == 0).then_some(id),
             assigned: Some(3),
             scheme: "random10".into(),
-            source_image: None,
-            crop_x: None,
-            crop_y: None,
-            crop_side: None,
+            ..LabelRow::default()
         }
     }
 

@@ -1,0 +1,18 @@
+//! What tests of sources share.
+
+use randlab_core::{RunId, Seed};
+use randlab_recipe::{PrepareConfig, RunInfo, Source, SplitSizes};
+
+/// Draws `[upstream, downstream, holdout]` images from a source.
+pub fn config(source: Source, sizes: [u32; 3]) -> PrepareConfig {
+    let [upstream, downstream, holdout] = sizes;
+    let run = RunInfo {
+        id: RunId::try_from("data".to_owned()).unwrap(),
+        experiment: "test".into(),
+        panel: "p".into(),
+        arm: String::new(),
+        scale: "smoke".into(),
+        seed: Seed::new(4),
+    };
+    PrepareConfig { run, split: SplitSizes { upstream, downstream, holdout }, source }
+}

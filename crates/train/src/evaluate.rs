@@ -1,0 +1,23 @@
+//! Measuring a net on a whole split.
+
+use randlab_kernels::{correct, softmax_cross_entropy};
+use randlab_nn::Net;
+
+use crate::{TrainError, examples::Examples};
+
+/// Images per forward pass when measuring; bounds memory, and being fixed it keeps the sums the same everywhere.
+const EVALUATED_AT_ONCE: usize = 250;
+
+/// Sum of the cross-entropy, nat, and number of images classified as labelled.
+pub(crate) fn evaluate(net: &Net, examples: &Examples) -> Result<(f64, f64), TrainError> {
+    let (mut loss_sum, mut right) = (0.0, 0);
+    let positions: Vec<usize> = (0..examples.len()).collect();
+    for chunk in positions.chunks(EVALUATED_AT_ONCE) {
+        let (x, y) = examples.batch(chunk)?;
+        let logits = net.forward(&x)?.detach();
+        right += correct(&logits, &y)?;
+        let loss = softmax_cross_entropy(&logits, &y)?;
+        loss_sum += f64::from(loss.to_scalar::<f32>()?) * chunk.len() as f64;
+    }
+    Ok((loss_sum, right as f64))
+}
