@@ -152,7 +152,7 @@ def trajectory(name, net, side, n=6, classes=3, lr=0.02):
 
 
 trajectory("VGG", vgg(1 / 16, False, 3), 32, lr=0.005)
-trajectory("VGG_NORM", vgg(1 / 16, True, 3), 32, lr=0.005)
+trajectory("VGG_NORM", vgg(1 / 16, True, 3), 32, lr=0.001)
 trajectory("RESNET", ResNet(False, 1 / 16, 3), 12)
 trajectory("RESNET_IMAGENET", ResNet(True, 1 / 16, 3), 48)
 trajectory("WRN", Wrn(1, 1, 5, 3), 8)

@@ -31,9 +31,9 @@ pub(super) fn largest(isa: Isa, size: &Size, x: &[f32]) -> (Vec<f32>, Vec<u32>) 
 
 pub(super) fn means(isa: Isa, plane: usize, x: &[f32]) -> Vec<f32> {
     let mut means = vec![0.0; x.len() / plane];
-    // Few maps per task, for the sake of few images.
+    // More than one map per task, since a map of a late layer is small.
     means.par_chunks_mut(64).zip(x.par_chunks(64 * plane)).for_each(|(means, x)| {
-        isa.run(Means { plane, x, means });
+        isa.run(Means { plane, x, out: means });
     });
     means
 }
@@ -88,13 +88,13 @@ const fn index(at: usize) -> u32 {
 struct Means<'a> {
     plane: usize,
     x: &'a [f32],
-    means: &'a mut [f32],
+    out: &'a mut [f32],
 }
 
 impl Kernel for Means<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, _: L) {
-        for (mean, map) in self.means.iter_mut().zip(self.x.chunks_exact(self.plane)) {
+        for (mean, map) in self.out.iter_mut().zip(self.x.chunks_exact(self.plane)) {
             *mean = narrow(lane_sum(map, map, |x, _| x) / self.plane as f64);
         }
     }
