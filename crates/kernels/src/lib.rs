@@ -1,11 +1,11 @@
 //! Differentiable CPU operations for candle, with explicit gradients.
 //!
-//! Each operation takes f32 and f64 and can be run without candle's tape ([`Applied`]); convolution with ReLU, linear layer and
-//! cross-entropy are custom ops for the tape as well. In f64 an operation is
-//! computed as its definition says, for gradient checks; in f32, for training, by kernels written for the vector instructions
-//! of the processor ([`instruction_set`]), and the two are compared in tests. Work is cut into shards whose size does not
-//! depend on the machine, and partial results are added in shard order: the bits are the same at any number of threads.
-//! Gradients of inputs are computed only where somebody asked for them.
+//! Each operation takes f32 and f64 and runs without candle's tape ([`Applied`]); convolution with ReLU, linear layer and
+//! cross-entropy are custom ops for the tape as well. In f64 an operation is computed as its definition says, for gradient
+//! checks; in f32, for training, by kernels written for the vector instructions of the processor ([`instruction_set`]), and
+//! the two are compared in tests. Work is cut into shards whose size does not depend on the machine, and partial results are
+//! added in shard order: the bits are the same at any number of threads. Gradients of inputs are computed only where somebody
+//! asked for them.
 
 mod buffer;
 #[cfg(test)]

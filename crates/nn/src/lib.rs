@@ -1,7 +1,8 @@
 //! Networks, their seeded initial weights, optimisers and learning-rate schedules.
 //!
 //! A net is described by [`randlab_recipe::ModelSpec`] and built once, here. Its parameters are kept in name order and travel
-//! as plain arrays ([`Parameters`]), together with the running statistics of batch norms, so that checkpoints and tables do not depend on candle.
+//! as plain arrays ([`Parameters`]), together with the running statistics of batch norms, so that checkpoints and tables do
+//! not depend on candle.
 
 mod error;
 mod init;
