@@ -1,4 +1,4 @@
-//! Convolution, bias, ReLU and max-pool in one operation.
+//! Convolution, bias, ReLU and max-pool in one operation, and the convolution and bias alone.
 
 mod backward;
 mod forward;
@@ -44,7 +44,7 @@ pub struct ConvSpec {
 /// # Errors
 /// When shapes or element types do not fit, or a window is larger than what it slides over.
 pub fn conv2d_relu_pool(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec) -> Result<Tensor> {
-    let op = Conv::new(x, w, b, spec)?;
+    let op = Conv::new(x, w, b, spec, true)?;
     x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, op)
 }
 
@@ -102,16 +102,16 @@ impl CustomOp3 for Conv {
         y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let TensorGradients { x, w, b } = self.gradients(x, w, y, grad, x.track_op())?;
-        Ok((x, Some(w), Some(b)))
+        let TensorGradients { x, w, b, .. } = self.gradients(x, w, y, grad, x.track_op())?;
+        Ok((x, w, b))
     }
 }
 
 impl Conv {
-    /// The operation for arguments of these shapes.
-    pub fn new(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec) -> Result<Self> {
+    /// The operation for arguments of these shapes; without `relu` sums stay as they are.
+    pub fn new(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec, relu: bool) -> Result<Self> {
         common_dtype(&[x, w, b])?;
-        let shape = Geometry::new(x.dims4()?, w.dims4()?, b.dims(), spec)?;
+        let shape = Geometry::new(x.dims4()?, w.dims4()?, b.dims(), spec, relu)?;
         Ok(Self { shape, winners: OnceLock::new() })
     }
 
@@ -149,8 +149,9 @@ impl<T: WithDType> Gradients<T> {
         let bias = self.db.len();
         Ok(TensorGradients {
             x: self.dx.map(|dx| Tensor::from_vec(dx, x.shape(), device)).transpose()?,
-            w: Tensor::from_vec(self.dw, w.shape(), device)?,
-            b: Tensor::from_vec(self.db, bias, device)?,
+            plus: None,
+            w: Some(Tensor::from_vec(self.dw, w.shape(), device)?),
+            b: Some(Tensor::from_vec(self.db, bias, device)?),
         })
     }
 }

@@ -107,3 +107,22 @@ pub(crate) fn squares<T: Element>(values: &[T]) -> f64 {
     let rest: f64 = rest.iter().map(|x| WithDType::to_f64(*x).powi(2)).sum();
     lanes.iter().sum::<f64>() + rest
 }
+
+/// Sum of `f(a, b)` in sixteen lanes, which the compiler turns into vector instructions.
+#[inline(always)]
+pub(crate) fn lane_sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
+    let mut lanes = [0.0_f32; 16];
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (a, b) in a.iter().zip(b) {
+        for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += f(a, b);
+        }
+    }
+    let rest: f64 = rest_a.iter().zip(rest_b).map(|(&a, &b)| f64::from(f(a, b))).sum();
+    lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounding on purpose")]
+pub(crate) const fn narrow(value: f64) -> f32 {
+    value as f32
+}

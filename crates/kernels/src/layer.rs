@@ -1,43 +1,77 @@
 //! Layers run forward and backward without a tape.
 //!
 //! candle's tape adds every gradient to a tensor of zeros, which for the large layers here costs as much memory traffic as the
-//! layer itself. A chain of layers needs no tape.
+//! layer itself. A net whose layers are known needs no tape.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
-use crate::{ConvSpec, conv::Conv, linear::Linear};
+use crate::{
+    ConvSpec, PoolSpec, Statistics,
+    conv::Conv,
+    linear::Linear,
+    norm::Norm,
+    pool::{AveragePool, MaxPool},
+};
 
 /// A layer applied to one batch, with what its gradients need.
 pub struct Applied {
     op: Op,
-    x: Tensor,
-    w: Tensor,
     /// The result.
     y: Tensor,
 }
 
 enum Op {
-    Conv(Conv),
-    Linear(Linear),
+    Conv { op: Conv, x: Tensor, w: Tensor, bias: bool },
+    Linear { op: Linear, x: Tensor, w: Tensor },
+    Norm(Norm),
+    MaxPool(MaxPool),
+    AveragePool(AveragePool),
+    Sum,
 }
 
 /// Gradients of a layer's arguments.
+#[derive(Default)]
 pub struct TensorGradients {
     /// Of the input, if it was asked for.
     pub x: Option<Tensor>,
-    /// Of the weights.
-    pub w: Tensor,
-    /// Of the biases.
-    pub b: Tensor,
+    /// Of what was added to the result, if something was.
+    pub plus: Option<Tensor>,
+    /// Of the weights, if there are any.
+    pub w: Option<Tensor>,
+    /// Of the biases, if there are any.
+    pub b: Option<Tensor>,
 }
 
 impl Applied {
     /// [`conv2d_relu_pool`](crate::conv2d_relu_pool), recorded here and not on the tape.
     pub fn conv2d_relu_pool(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec) -> Result<Self> {
-        let op = Conv::new(x, w, b, spec)?;
+        Self::conv(x, w, b, Conv::new(x, w, b, spec, true)?, true)
+    }
+
+    /// `conv(x, w) + b`, the sum alone. Shapes: x `[N, C, H, W]`, w `[O, C, k, k]`, b `[O]`; the result is `[N, O, H', W']` with
+    /// `H' = (H + 2 padding - k) / stride + 1`, rounded down. f32 or f64.
+    ///
+    /// # Errors
+    /// When shapes or element types do not fit, or the kernel is larger than the padded image.
+    pub fn conv2d(
+        x: &Tensor,
+        w: &Tensor,
+        b: Option<&Tensor>,
+        stride: usize,
+        padding: usize,
+    ) -> Result<Self> {
+        let spec = ConvSpec { stride, padding, pool: 1 };
+        let given = b.is_some();
+        // A bias of 0 costs one number per map.
+        let b =
+            b.map_or_else(|| Tensor::zeros(w.dim(0)?, w.dtype(), w.device()), |b| Ok(b.clone()))?;
+        Self::conv(x, w, &b, Conv::new(x, w, &b, spec, false)?, given)
+    }
+
+    fn conv(x: &Tensor, w: &Tensor, b: &Tensor, op: Conv, bias: bool) -> Result<Self> {
         let (x, w) = (x.contiguous()?.detach(), w.contiguous()?.detach());
         let y = x.apply_op3_no_bwd(&w, &b.contiguous()?.detach(), &op)?;
-        Ok(Self { op: Op::Conv(op), x, w, y })
+        Ok(Self { op: Op::Conv { op, x, w, bias }, y })
     }
 
     /// [`linear`](crate::linear()), recorded here and not on the tape.
@@ -45,7 +79,52 @@ impl Applied {
         let op = Linear::new(x, w, b, relu)?;
         let (x, w) = (x.contiguous()?.detach(), w.contiguous()?.detach());
         let y = x.apply_op3_no_bwd(&w, &b.contiguous()?.detach(), &op)?;
-        Ok(Self { op: Op::Linear(op), x, w, y })
+        Ok(Self { op: Op::Linear { op, x, w }, y })
+    }
+
+    /// `w (x - mean) / sqrt(var + 1e-5) + b + plus`, with negative values set to 0 if `relu`. Shapes: x, plus and the result
+    /// `[N, C, H, W]`; w and b `[C]`; f32 or f64. Mean and variance are those of each channel, the variance of the batch
+    /// being the sum of squares divided by the count.
+    ///
+    /// # Errors
+    /// When shapes or element types do not fit, or the variance of one value is asked for.
+    pub fn batch_norm(
+        x: &Tensor,
+        (w, b): (&Tensor, &Tensor),
+        plus: Option<&Tensor>,
+        relu: bool,
+        statistics: Statistics<'_>,
+    ) -> Result<Self> {
+        let (op, y) = Norm::apply(x, (w, b), plus, relu, statistics)?;
+        Ok(Self { op: Op::Norm(op), y })
+    }
+
+    /// Largest value of each window. Shapes: x `[N, C, H, W]`, the result `[N, C, H', W']` with
+    /// `H' = (H + 2 padding - side) / stride + 1`, rounded down. f32 or f64. The gradient goes to the first largest value of
+    /// a window, and to no other; NaN counts as larger than any number.
+    ///
+    /// # Errors
+    /// When a window is larger than the padded map, or could see the border alone.
+    pub fn max_pool(x: &Tensor, spec: PoolSpec) -> Result<Self> {
+        let (op, y) = MaxPool::apply(x, spec)?;
+        Ok(Self { op: Op::MaxPool(op), y })
+    }
+
+    /// Mean of each map: x `[N, C, H, W]`, result `[N, C, 1, 1]`; f32 or f64.
+    ///
+    /// # Errors
+    /// When there is nothing in a map.
+    pub fn average_pool(x: &Tensor) -> Result<Self> {
+        let (op, y) = AveragePool::apply(x)?;
+        Ok(Self { op: Op::AveragePool(op), y })
+    }
+
+    /// `x + plus`, both of one shape.
+    ///
+    /// # Errors
+    /// When shapes or element types do not fit.
+    pub fn sum(x: &Tensor, plus: &Tensor) -> Result<Self> {
+        Ok(Self { op: Op::Sum, y: (x.detach() + plus.detach())? })
     }
 
     /// The result.
@@ -53,11 +132,35 @@ impl Applied {
         &self.y
     }
 
+    /// For a batch norm of the batch's own statistics: mean and variance `[C]`, the sum of squares divided by the count less
+    /// one, for running means of them.
+    pub fn batch_statistics(&self) -> Result<Option<(Tensor, Tensor)>> {
+        if let Op::Norm(op) = &self.op { op.batch_statistics() } else { Ok(None) }
+    }
+
     /// Gradients given that of the result; that of the input only if `wanted`.
     pub fn gradients(&self, grad: &Tensor, wanted: bool) -> Result<TensorGradients> {
-        match &self.op {
-            Op::Conv(op) => op.gradients(&self.x, &self.w, &self.y, grad, wanted),
-            Op::Linear(op) => op.gradients(&self.x, &self.w, &self.y, grad, wanted),
+        if grad.shape() != self.y.shape() {
+            bail!("gradient {:?} of a result {:?}", grad.shape(), self.y.shape());
         }
+        Ok(match &self.op {
+            Op::Conv { op, x, w, bias } => {
+                let all = op.gradients(x, w, &self.y, grad, wanted)?;
+                TensorGradients { b: all.b.filter(|_| *bias), ..all }
+            }
+            Op::Linear { op, x, w } => op.gradients(x, w, &self.y, grad, wanted)?,
+            Op::Norm(op) => op.gradients(&self.y, grad, wanted)?,
+            Op::MaxPool(op) => of_input(wanted.then(|| op.gradient(grad)).transpose()?),
+            Op::AveragePool(op) => of_input(wanted.then(|| op.gradient(grad)).transpose()?),
+            Op::Sum => TensorGradients {
+                plus: Some(grad.clone()),
+                ..of_input(wanted.then(|| grad.clone()))
+            },
+        })
     }
+}
+
+/// Gradients of a layer that has an input only.
+fn of_input(x: Option<Tensor>) -> TensorGradients {
+    TensorGradients { x, ..TensorGradients::default() }
 }

@@ -1,10 +1,11 @@
 //! Differentiable CPU operations for candle, with explicit gradients.
 //!
-//! Each operation is a candle custom op for f32 and f64, and can also be run without the tape ([`Applied`]). In f64 it is
-//! computed as its definition says, for gradient checks; in f32, for training, by kernels written for the vector instructions
-//! of the processor ([`instruction_set`]), and the two are compared in tests. Work is cut into shards whose size does not
-//! depend on the machine, and partial results are added in shard order: the bits are the same at any number of threads.
-//! Gradients of inputs are computed only where somebody asked for them.
+//! Each operation takes f32 and f64 and runs without candle's tape ([`Applied`]); convolution with ReLU, linear layer and
+//! cross-entropy are custom ops for the tape as well. In f64 an operation is computed as its definition says, for gradient
+//! checks; in f32, for training, by kernels written for the vector instructions of the processor ([`instruction_set`]), and
+//! the two are compared in tests. Work is cut into shards whose size does not depend on the machine, and partial results are
+//! added in shard order: the bits are the same at any number of threads. Gradients of inputs are computed only where somebody
+//! asked for them.
 
 mod buffer;
 #[cfg(test)]
@@ -17,6 +18,8 @@ mod lanes;
 mod layer;
 mod linear;
 mod loss;
+mod norm;
+mod pool;
 mod tile;
 mod update;
 
@@ -27,4 +30,6 @@ pub use isa::instruction_set;
 pub use layer::{Applied, TensorGradients};
 pub use linear::linear;
 pub use loss::{correct, softmax_cross_entropy, softmax_cross_entropy_gradient};
+pub use norm::Statistics;
+pub use pool::PoolSpec;
 pub use update::{Norms, adam_step, sgd_step};

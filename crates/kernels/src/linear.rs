@@ -82,8 +82,8 @@ impl CustomOp3 for Linear {
         y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let TensorGradients { x, w, b } = self.gradients(x, w, y, grad, x.track_op())?;
-        Ok((x, Some(w), Some(b)))
+        let TensorGradients { x, w, b, .. } = self.gradients(x, w, y, grad, x.track_op())?;
+        Ok((x, w, b))
     }
 }
 
@@ -128,8 +128,9 @@ impl Linear {
         let device = x.device();
         Ok(TensorGradients {
             x: from.dx.map(|dx| Tensor::from_vec(dx, (n, i), device)).transpose()?,
-            w: Tensor::from_vec(from.dw, (o, i), device)?,
-            b: Tensor::from_vec(from.db, o, device)?,
+            plus: None,
+            w: Some(Tensor::from_vec(from.dw, (o, i), device)?),
+            b: Some(Tensor::from_vec(from.db, o, device)?),
         })
     }
 }

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use randlab_kernels::{ConvSpec, conv2d_relu_pool, correct, linear, softmax_cross_entropy};
+use randlab_kernels::{
+    Applied, ConvSpec, PoolSpec, Statistics, TensorGradients, conv2d_relu_pool, correct, linear,
+    softmax_cross_entropy,
+};
 
 /// `s sin(a k + b)`: deterministic, without ties, and positive as often as negative.
 fn wave(shape: &[usize], a: f64, b: f64, s: f64) -> Tensor {
@@ -41,6 +44,113 @@ fn worst(at: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> f64 {
 /// A scalar whose gradient differs for every entry of `y`.
 fn weighted(y: &Tensor) -> Result<Tensor> {
     (y * wave(y.dims(), 0.7, 0.3, 1.0))?.sum_all()
+}
+
+/// The same for a layer that is not on the tape; `of` picks the gradients that belong to the arguments.
+fn worst_applied(
+    at: &[Tensor],
+    f: impl Fn(&[Tensor]) -> Result<Applied>,
+    of: impl Fn(TensorGradients) -> Vec<Option<Tensor>>,
+) -> f64 {
+    const H: f64 = 1e-5;
+    let applied = f(at).unwrap();
+    let grad = wave(applied.y().dims(), 0.7, 0.3, 1.0);
+    let grads = of(applied.gradients(&grad, true).unwrap());
+    let mut worst: f64 = 0.0;
+    for (i, (t, grad)) in at.iter().zip(grads).enumerate() {
+        let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let (values, analytic) = (list(t), list(&grad.unwrap()));
+        let largest = analytic.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+        for (k, analytic) in analytic.iter().enumerate() {
+            let moved = |h: f64| {
+                let mut values = values.clone();
+                values[k] += h;
+                let mut args = at.to_vec();
+                args[i] = Tensor::from_vec(values, t.shape(), &Device::Cpu).unwrap();
+                weighted(f(&args).unwrap().y()).unwrap().to_scalar::<f64>().unwrap()
+            };
+            let numeric = (moved(H) - moved(-H)) / (2.0 * H);
+            worst = worst.max((numeric - analytic).abs() / largest);
+        }
+    }
+    worst
+}
+
+#[test]
+fn batch_norm_gradients_match_finite_differences() {
+    let shape = [10, 3, 3, 2];
+    let [x, plus] = [wave(&shape, 0.371, 0.1, 1.2), wave(&shape, 0.53, 0.7, 0.8)];
+    let [w, b] = [wave(&[3], 1.0, 0.6, 1.1), wave(&[3], 1.3, 0.5, 0.2)];
+    let (mean, var) = (wave(&[3], 0.9, 0.1, 0.5), wave(&[3], 0.2, 1.0, 2.0));
+    let given = Statistics::Given { mean: &mean, var: &var };
+    for statistics in [Statistics::Batch, given] {
+        for relu in [false, true] {
+            let args = [x.clone(), w.clone(), b.clone(), plus.clone()];
+            let alone = worst_applied(
+                &args[..3],
+                |a| Applied::batch_norm(&a[0], (&a[1], &a[2]), None, relu, statistics),
+                |g| vec![g.x, g.w, g.b],
+            );
+            let added = worst_applied(
+                &args,
+                |a| Applied::batch_norm(&a[0], (&a[1], &a[2]), Some(&a[3]), relu, statistics),
+                |g| vec![g.x, g.w, g.b, g.plus],
+            );
+            assert!(alone < 1e-6 && added < 1e-6, "{statistics:?} {relu}: {alone} {added}");
+        }
+    }
+}
+
+#[test]
+fn batch_statistics_are_mean_and_unbiased_variance() {
+    let x = Tensor::new(&[1.0_f64, 2.0, 6.0, 3.0, 3.0, 3.0], &Device::Cpu).unwrap();
+    let x = x.reshape((1, 2, 3, 1)).unwrap();
+    let one = Tensor::ones(2, DType::F64, &Device::Cpu).unwrap();
+    let norm =
+        |x: &Tensor, statistics| Applied::batch_norm(x, (&one, &one), None, false, statistics);
+    let (mean, var) = norm(&x, Statistics::Batch).unwrap().batch_statistics().unwrap().unwrap();
+    for (found, expected) in [(&mean, [3.0, 3.0]), (&var, [7.0, 0.0])] {
+        let found = found.to_vec1::<f64>().unwrap();
+        assert!(found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-14), "{found:?}");
+    }
+    let given = norm(&x, Statistics::Given { mean: &mean, var: &var }).unwrap();
+    assert!(given.batch_statistics().unwrap().is_none());
+    let y = given.y().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    assert!((y[2] - (1.0 + 3.0 / 7.00001_f64.sqrt())).abs() < 1e-12 && (y[4] - 1.0).abs() < 1e-12);
+    let message = norm(&x.narrow(2, 0, 1).unwrap(), Statistics::Batch).err().unwrap().to_string();
+    assert!(message.contains("no variance of one value"), "{message}");
+}
+
+#[test]
+fn gradients_of_plain_convolutions_and_pools_match_finite_differences() {
+    for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (1, 2, 0), (7, 2, 3)] {
+        let args = conv_arguments([9, 2, 7, 6], [3, 2, kernel, kernel]);
+        let with = worst_applied(
+            &args,
+            |a| Applied::conv2d(&a[0], &a[1], Some(&a[2]), stride, padding),
+            |g| vec![g.x, g.w, g.b],
+        );
+        let without = worst_applied(
+            &args[..2],
+            |a| Applied::conv2d(&a[0], &a[1], None, stride, padding),
+            |g| {
+                assert!(g.b.is_none());
+                vec![g.x, g.w]
+            },
+        );
+        assert!(with < 1e-6 && without < 1e-6, "{kernel} {stride}: {with} {without}");
+    }
+    let x = [wave(&[3, 2, 7, 6], 0.371, 0.1, 1.2), wave(&[3, 2, 7, 6], 0.53, 0.7, 0.8)];
+    for spec in
+        [PoolSpec { side: 2, stride: 2, padding: 0 }, PoolSpec { side: 3, stride: 2, padding: 1 }]
+    {
+        let error = worst_applied(&x[..1], |a| Applied::max_pool(&a[0], spec), |g| vec![g.x]);
+        assert!(error < 1e-6, "{spec:?} {error}");
+    }
+    let error = worst_applied(&x[..1], |a| Applied::average_pool(&a[0]), |g| vec![g.x]);
+    assert!(error < 1e-6, "{error}");
+    let error = worst_applied(&x, |a| Applied::sum(&a[0], &a[1]), |g| vec![g.x, g.plus]);
+    assert!(error < 1e-6, "{error}");
 }
 
 fn conv_arguments(shape: [usize; 4], filters: [usize; 4]) -> [Tensor; 3] {
@@ -167,6 +277,39 @@ fn convolution_agrees_with_candles_in_single_precision() {
     }
 }
 
+#[test]
+fn a_layer_without_the_tape_gives_the_bits_of_the_tape() {
+    for dtype in [DType::F64, DType::F32] {
+        let var = |t: Tensor| Var::from_tensor(&t.to_dtype(dtype).unwrap()).unwrap();
+        let grad = |y: &Tensor| wave(y.dims(), 0.7, 0.3, 1.0).to_dtype(dtype).unwrap();
+        let check = |[x, w, b]: &[Var; 3], tape: Tensor, applied: Applied| {
+            let list = |t: &Tensor| {
+                let t = t.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+                t.to_vec1::<f64>().unwrap()
+            };
+            assert_eq!(list(&tape), list(applied.y()));
+            let theirs = (&tape * grad(&tape)).unwrap().sum_all().unwrap().backward().unwrap();
+            let ours = applied.gradients(&grad(&tape), true).unwrap();
+            for (var, ours) in [(x, ours.x), (w, ours.w), (b, ours.b)] {
+                assert_eq!(list(theirs.get(var).unwrap()), list(&ours.unwrap()));
+            }
+        };
+        let spec = ConvSpec { stride: 1, padding: 1, pool: 2 };
+        let args = conv_arguments([11, 3, 12, 12], [5, 3, 3, 3]).map(var);
+        let [x, w, b] = &args;
+        let tape = conv2d_relu_pool(x, w, b, spec).unwrap();
+        check(&args, tape, Applied::conv2d_relu_pool(x, w, b, spec).unwrap());
+        let args = [
+            wave(&[70, 6], 0.37, 0.1, 1.5),
+            wave(&[5, 6], 0.91, 0.2, 0.7),
+            wave(&[5], 1.1, 0.4, 0.3),
+        ]
+        .map(var);
+        let [x, w, b] = &args;
+        check(&args, linear(x, w, b, true).unwrap(), Applied::linear(x, w, b, true).unwrap());
+    }
+}
+
 /// Values and gradients of a small net, as bits.
 fn bits() -> Vec<u32> {
     let single = |t: Tensor| Var::from_tensor(&t.to_dtype(DType::F32).unwrap()).unwrap();
@@ -205,6 +348,11 @@ fn shapes_that_do_not_fit_are_refused() {
     assert!(conv2d_relu_pool(&x, &wave(&[2, 3, 5, 5], 1.0, 0.0, 1.0), &b, spec(1)).is_err());
     assert!(conv2d_relu_pool(&x, &wave(&[2, 1, 3, 3], 1.0, 0.0, 1.0), &b, spec(1)).is_err());
     assert!(conv2d_relu_pool(&x, &w.to_dtype(DType::F32).unwrap(), &b, spec(1)).is_err());
+    for (side, padding) in [(7, 1), (2, 2)] {
+        assert!(Applied::max_pool(&x, PoolSpec { side, stride: 2, padding }).is_err());
+    }
+    let norm = |w: &Tensor| Applied::batch_norm(&x, (w, w), None, false, Statistics::Batch);
+    assert!(norm(&wave(&[3], 1.0, 0.0, 1.0)).is_ok() && norm(&b).is_err());
     assert!(
         linear(&wave(&[2, 3], 1.0, 0.0, 1.0), &wave(&[2, 4], 1.0, 0.0, 1.0), &b, true).is_err()
     );

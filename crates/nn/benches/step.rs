@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use randlab_core::Seed;
-use randlab_kernels::{keep_heap, softmax_cross_entropy};
+use randlab_kernels::keep_heap;
 use randlab_nn::{Net, Optim, init, layers};
-use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Optimizer};
+use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Optimizer, Stem};
 
 /// Name, net, input `[C, H, W]` and images per step.
 fn nets() -> Vec<(&'static str, ModelSpec, [usize; 3], usize)> {
@@ -27,6 +27,14 @@ fn nets() -> Vec<(&'static str, ModelSpec, [usize; 3], usize)> {
         ("cnn2-256-stride2", cnn2(256, 2), image, 100),
         ("cnn2-256-stride1", cnn2(256, 1), image, 128),
         ("cnn3-32", ModelSpec::Cnn3 { filters: 32, hidden: 64 }, image, 128),
+        ("vgg-quarter", ModelSpec::Vgg { depth: 16, width: 0.25, batch_norm: false }, image, 128),
+        (
+            "resnet-quarter",
+            ModelSpec::ResNet { depth: 18, stem: Stem::Cifar, width: 0.25 },
+            image,
+            128,
+        ),
+        ("wrn-10-2", ModelSpec::Wrn { depth: 10, width: 2, kernel: 3 }, image, 128),
         ("mlp-30-2048-256", ModelSpec::Mlp { hidden: vec![2048, 256] }, [30, 1, 1], 125),
         ("mlp-30-256-256", ModelSpec::Mlp { hidden: vec![256, 256] }, [30, 1, 1], 100),
     ]
@@ -53,8 +61,8 @@ fn steps(c: &mut Criterion) {
         group.throughput(Throughput::Elements(n as u64));
         group.bench_function(name, |b| {
             b.iter(|| {
-                let loss = softmax_cross_entropy(&net.forward(&x).unwrap(), &y).unwrap();
-                optim.step(&net, &loss.backward().unwrap(), 1e-3).unwrap()
+                let pass = net.pass(&x, &y).unwrap();
+                optim.step(&net, &pass.grads, 1e-3).unwrap()
             });
         });
     }

@@ -11,7 +11,8 @@ use crate::{Layer, NnError, Parameter, Parameters};
 const TRUNCATED_SD: f64 = 0.879_625_661_034_239_8;
 
 /// Initial parameters of `layers`. Each weight is drawn from its own stream, keyed by the tensor's name: adding a layer leaves
-/// the others as they were. Biases are 0.
+/// the others as they were. Biases are 0. Batch norms start as what changes nothing but mean and variance: weights 1, biases 0,
+/// and running statistics 0 and 1.
 ///
 /// # Errors
 /// [`NnError::Model`] when `scale` names a layer that is not there.
@@ -23,14 +24,17 @@ pub fn init(layers: &[Layer], spec: &InitSpec, seed: Seed) -> Result<Parameters,
     }
     let mut parameters = Parameters::new();
     for (i, layer) in layers.iter().enumerate() {
-        let name = format!("{}.weight", layer.name);
+        let name = layer.weight();
         let mut values = draw(layer, spec, seed, &name);
         if i == 0 {
             anisotropic(&mut values, layer, spec.odd_inputs);
         }
         parameters.insert(name, Parameter { shape: layer.shape.clone(), values });
-        let bias = Parameter { shape: vec![layer.shape[0]], values: vec![0.0; layer.shape[0]] };
-        parameters.insert(format!("{}.bias", layer.name), bias);
+        let out = layer.shape[0];
+        for vector in layer.vectors() {
+            let values = vec![vector.start; out];
+            parameters.insert(vector.name, Parameter { shape: vec![out], values });
+        }
     }
     Ok(parameters)
 }
@@ -77,7 +81,7 @@ mod tests {
     use super::*;
 
     fn layer(name: &str) -> Layer {
-        Layer { name: name.into(), shape: vec![400, 3, 5, 5] }
+        Layer { name: name.into(), shape: vec![400, 3, 5, 5], bias: true, norm: None }
     }
 
     fn spec(law: InitLaw) -> InitSpec {
@@ -137,6 +141,23 @@ mod tests {
         assert_ne!(two["fc9.weight"], two["conv1.weight"]);
         let other = init(&[layer("conv1")], &spec(InitLaw::He), Seed::new(2)).unwrap();
         assert_ne!(one["conv1.weight"], other["conv1.weight"]);
+    }
+
+    #[test]
+    fn a_batch_norm_starts_as_the_identity_and_a_layer_may_have_no_bias() {
+        let normed = Layer { bias: false, norm: Some("bn1".into()), ..layer("conv1") };
+        let all = init(&[normed], &spec(InitLaw::He), Seed::new(1)).unwrap();
+        let vectors: Vec<(&str, &Parameter)> =
+            all.iter().filter(|(_, p)| p.shape == [400]).map(|(n, p)| (n.as_str(), p)).collect();
+        let starts: Vec<(&str, f32)> = vectors.iter().map(|(n, p)| (*n, p.values[0])).collect();
+        let expected = [
+            ("bn1.bias", 0.0),
+            ("bn1.running_mean", 0.0),
+            ("bn1.running_var", 1.0),
+            ("bn1.weight", 1.0),
+        ];
+        assert_eq!(starts, expected);
+        assert_eq!(all.len(), 5);
     }
 
     #[test]

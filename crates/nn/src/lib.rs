@@ -1,12 +1,15 @@
 //! Networks, their seeded initial weights, optimisers and learning-rate schedules.
 //!
 //! A net is described by [`randlab_recipe::ModelSpec`] and built once, here. Its parameters are kept in name order and travel
-//! as plain arrays ([`Parameters`]), so that checkpoints and tables do not depend on candle.
+//! as plain arrays ([`Parameters`]), together with the running statistics of batch norms, so that checkpoints and tables do
+//! not depend on candle.
 
 mod error;
 mod init;
+mod models;
 mod net;
 mod optim;
+mod plan;
 mod schedule;
 mod shape;
 
@@ -28,5 +31,7 @@ pub struct Parameter {
     pub values: Vec<f32>,
 }
 
-/// Tensors by name: `conv1.weight` `[out, in, k, k]`, `fc1.weight` `[out, in]`, `conv1.bias` `[out]` and the like.
+/// Tensors by name: `conv1.weight` `[out, in, k, k]`, `fc1.weight` `[out, in]`, `conv1.bias` and `bn1.running_mean` `[out]` and the
+/// like. Names and layouts of `vgg` and `resnet` are those of a state dict of torchvision, which also has counters
+/// `num_batches_tracked` that no result depends on.
 pub type Parameters = BTreeMap<String, Parameter>;

@@ -1,22 +1,37 @@
-//! The nets.
+//! Nets with their parameters.
 
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 use randlab_kernels::{
-    Applied, ConvSpec, conv2d_relu_pool, linear, softmax_cross_entropy,
-    softmax_cross_entropy_gradient,
+    Applied, Statistics, TensorGradients, softmax_cross_entropy, softmax_cross_entropy_gradient,
 };
 use randlab_recipe::ModelSpec;
 
-use crate::{Layer, NnError, Parameter, Parameters, layers, shape::CNN3};
+use crate::{
+    Layer, NnError, Parameter, Parameters,
+    plan::{Op, Plan, Step},
+    shape::{MEAN, VARIANCE},
+};
+
+/// Share of a batch's statistics in the running ones.
+const MOMENTUM: f64 = 0.1;
 
 /// A net with its parameters.
 pub struct Net {
-    layers: Vec<Layer>,
-    /// One per convolution; the layers after them are fully connected.
-    convolutions: Vec<ConvSpec>,
+    plan: Plan,
     vars: BTreeMap<String, Var>,
+    /// Running statistics of batch norms.
+    buffers: BTreeMap<String, Var>,
+}
+
+/// Where batch norms take their statistics from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// From the batch.
+    Training,
+    /// From the batches of the past.
+    Evaluation,
 }
 
 impl Net {
@@ -33,75 +48,130 @@ impl Net {
         parameters: &Parameters,
         dtype: DType,
     ) -> Result<Self, NnError> {
-        let layers = layers(spec, input, classes)?;
-        let mut vars = BTreeMap::new();
-        for layer in &layers {
-            for (suffix, shape) in [("weight", &layer.shape[..]), ("bias", &layer.shape[..1])] {
-                let name = format!("{}.{suffix}", layer.name);
-                let var = variable(&name, shape, parameters.get(&name), dtype)?;
-                vars.insert(name, var);
+        let plan = Plan::new(spec, input, classes)?;
+        let (mut vars, mut buffers) = (BTreeMap::new(), BTreeMap::new());
+        let new = |name: &str, shape: &[usize]| variable(name, shape, parameters.get(name), dtype);
+        for layer in &plan.layers {
+            let name = layer.weight();
+            let weight = new(&name, &layer.shape)?;
+            vars.insert(name, weight);
+            for vector in layer.vectors() {
+                let var = new(&vector.name, &layer.shape[..1])?;
+                let set = if vector.trained { &mut vars } else { &mut buffers };
+                set.insert(vector.name, var);
             }
         }
-        let convolutions = match *spec {
-            ModelSpec::Mlp { .. } => Vec::new(),
-            ModelSpec::Cnn2 { stride, padding, pool, .. } => {
-                vec![ConvSpec { stride, padding, pool }]
-            }
-            ModelSpec::Cnn3 { .. } => CNN3.to_vec(),
-        };
-        Ok(Self { layers, convolutions, vars })
+        Ok(Self { plan, vars, buffers })
     }
 
-    /// Logits `[N, classes]` of inputs `[N, C, H, W]`, on candle's tape.
+    /// Evaluation: logits `[N, classes]` of inputs `[N, C, H, W]`. Batch norms use their running statistics, and change nothing.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, NnError> {
-        let mut x = x.clone();
-        for (i, layer) in self.layers.iter().enumerate() {
-            let (w, b) = self.of(layer)?;
-            x = match self.convolutions.get(i) {
-                Some(&spec) => conv2d_relu_pool(&x, w, b, spec)?,
-                None => linear(&x.flatten_from(1)?, w, b, i + 1 < self.layers.len())?,
-            };
+        let nothing = Tensor::zeros(0, x.dtype(), x.device())?;
+        let mut values = vec![x.clone()];
+        for (i, step) in self.plan.steps.iter().enumerate() {
+            let y = self.apply(step, &values, Mode::Evaluation)?.y().clone();
+            values.push(y);
+            // What no later step reads is given back.
+            let later = &self.plan.steps[i + 1..];
+            for read in [Some(step.from), step.plus()].into_iter().flatten() {
+                if !later.iter().any(|s| s.reads(read)) {
+                    values[read] = nothing.clone();
+                }
+            }
         }
-        Ok(x)
+        Ok(values.swap_remove(self.plan.steps.len()))
     }
 
-    /// Forward and backward without the tape, which is faster: logits, mean cross-entropy and its gradients for inputs `[N, C, H, W]` and labels `[N]` u32.
+    /// Training: logits, mean cross-entropy and its gradients for inputs `[N, C, H, W]` and labels `[N]` u32. Batch norms use
+    /// the statistics of the batch, and move their running ones towards them.
     pub fn pass(&self, x: &Tensor, labels: &Tensor) -> Result<Pass, NnError> {
-        let mut applied: Vec<Applied> = Vec::with_capacity(self.layers.len());
-        for i in 0..self.layers.len() {
-            let next = self.apply(i, applied.last().map_or(x, Applied::y))?;
+        let steps = &self.plan.steps;
+        let (mut values, mut applied) = (vec![x.clone()], Vec::with_capacity(steps.len()));
+        for step in steps {
+            let next = self.apply(step, &values, Mode::Training)?;
+            if let (Op::Norm { layer, .. }, Some(of_batch)) = (step.op, next.batch_statistics()?) {
+                self.remember(layer, &of_batch)?;
+            }
+            values.push(next.y().clone());
             applied.push(next);
         }
-        let logits = applied.last().map_or(x, Applied::y).clone();
+        // From here on each layer holds what its gradients need, and nothing else does.
+        let logits = values.swap_remove(steps.len());
+        drop(values);
         let loss = softmax_cross_entropy(&logits, labels)?;
-        let mut grad = softmax_cross_entropy_gradient(&logits, labels)?;
-        let mut grads = GradStore::default();
-        // What a layer held is given back as soon as its gradients are known.
-        while let Some(layer) = applied.pop() {
-            let i = applied.len();
-            let of = layer.gradients(&grad.reshape(layer.y().shape())?, i > 0)?;
-            let (w, b) = self.of(&self.layers[i])?;
-            grads.insert(w, of.w);
-            grads.insert(b, of.b);
-            if let Some(x) = of.x {
-                grad = x;
-            }
-        }
+        let grads = self.backward(applied, softmax_cross_entropy_gradient(&logits, labels)?)?;
         Ok(Pass { logits, loss, grads })
     }
 
-    /// Layer `i` applied to the result of the one before it.
-    fn apply(&self, i: usize, x: &Tensor) -> Result<Applied, NnError> {
-        let (w, b) = self.of(&self.layers[i])?;
-        Ok(match self.convolutions.get(i) {
-            Some(&spec) => Applied::conv2d_relu_pool(x, w, b, spec)?,
-            None => Applied::linear(&x.flatten_from(1)?, w, b, i + 1 < self.layers.len())?,
+    /// Gradients of all parameters, given that of the logits.
+    fn backward(&self, mut applied: Vec<Applied>, logits: Tensor) -> Result<GradStore, NnError> {
+        let mut of_values: Vec<Option<Tensor>> = vec![None; applied.len()];
+        of_values.push(Some(logits));
+        let mut grads = GradStore::default();
+        // What a layer held is given back as soon as its gradients are known.
+        while let (Some(layer), Some(grad)) = (applied.pop(), of_values.pop()) {
+            let step = &self.plan.steps[applied.len()];
+            let Some(grad) = grad else { continue };
+            let grad = grad.reshape(layer.y().shape())?;
+            let TensorGradients { x, plus, w, b } = layer.gradients(&grad, step.from > 0)?;
+            add(&mut of_values[step.from], x)?;
+            if let Some(to) = step.plus() {
+                add(&mut of_values[to], plus)?;
+            }
+            if let Some(name) = self.owner(step.op) {
+                for (suffix, grad) in [("weight", w), ("bias", b)] {
+                    if let Some(grad) = grad {
+                        grads.insert(self.tensor(name, suffix)?, grad);
+                    }
+                }
+            }
+        }
+        Ok(grads)
+    }
+
+    /// A step applied to the values so far.
+    fn apply(&self, step: &Step, values: &[Tensor], mode: Mode) -> Result<Applied, NnError> {
+        let x = &values[step.from];
+        let name = self.owner(step.op).unwrap_or_default();
+        let (w, b) = (|| self.tensor(name, "weight"), || self.tensor(name, "bias"));
+        Ok(match step.op {
+            Op::ConvReluPool { spec, .. } => Applied::conv2d_relu_pool(x, w()?, b()?, spec)?,
+            Op::Conv { layer, stride, padding } => {
+                let b = if self.plan.layers[layer].bias { Some(b()?) } else { None };
+                Applied::conv2d(x, w()?, b, stride, padding)?
+            }
+            Op::Linear { relu, .. } => Applied::linear(&x.flatten_from(1)?, w()?, b()?, relu)?,
+            Op::Norm { plus, relu, .. } => {
+                let statistics = match mode {
+                    Mode::Training => Statistics::Batch,
+                    Mode::Evaluation => Statistics::Given {
+                        mean: self.tensor(name, MEAN)?,
+                        var: self.tensor(name, VARIANCE)?,
+                    },
+                };
+                let plus = plus.map(|plus| &values[plus]);
+                Applied::batch_norm(x, (w()?, b()?), plus, relu, statistics)?
+            }
+            Op::MaxPool(spec) => Applied::max_pool(x, spec)?,
+            Op::AveragePool => Applied::average_pool(x)?,
+            Op::Sum { plus } => Applied::sum(x, &values[plus])?,
         })
+    }
+
+    /// Moves the running statistics of a layer's norm.
+    fn remember(&self, layer: usize, (mean, var): &(Tensor, Tensor)) -> Result<(), NnError> {
+        let norm = self.plan.layers[layer].norm.as_deref().unwrap_or_default();
+        for (suffix, of_batch) in [(MEAN, mean), (VARIANCE, var)] {
+            let running = self.var(norm, suffix)?;
+            let kept = running.affine(1.0 - MOMENTUM, 0.0)?;
+            running.set(&(kept + of_batch.affine(MOMENTUM, 0.0)?)?)?;
+        }
+        Ok(())
     }
 
     /// Layers with weights, from input to head.
     pub fn layers(&self) -> &[Layer] {
-        &self.layers
+        &self.plan.layers
     }
 
     /// Parameters in name order.
@@ -109,20 +179,46 @@ impl Net {
         self.vars.iter().map(|(name, var)| (name.as_str(), var))
     }
 
-    /// Parameters as plain arrays.
-    pub fn export(&self) -> Result<Parameters, NnError> {
-        let plain = |(name, var): (&String, &Var)| Ok((name.clone(), plain(var.as_tensor())?));
-        self.vars.iter().map(plain).collect()
+    /// Running statistics of batch norms in name order. No optimiser changes them, and no norm counts them.
+    pub fn buffers(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.buffers.iter().map(|(name, var)| (name.as_str(), var))
     }
 
-    fn of(&self, layer: &Layer) -> Result<(&Tensor, &Tensor), NnError> {
-        let get = |suffix: &str| {
-            let name = format!("{}.{suffix}", layer.name);
-            let missing = || NnError::Parameter { name: name.clone(), problem: "missing".into() };
-            self.vars.get(&name).map(Var::as_tensor).ok_or_else(missing)
-        };
-        Ok((get("weight")?, get("bias")?))
+    /// Parameters and running statistics as plain arrays: what evaluation depends on.
+    pub fn export(&self) -> Result<Parameters, NnError> {
+        let plain = |(name, var): (&str, &Var)| Ok((name.to_owned(), plain(var.as_tensor())?));
+        self.parameters().chain(self.buffers()).map(plain).collect()
     }
+
+    /// What the names of a step's tensors begin with, if it has any.
+    fn owner(&self, op: Op) -> Option<&str> {
+        match op {
+            Op::ConvReluPool { layer, .. } | Op::Conv { layer, .. } | Op::Linear { layer, .. } => {
+                Some(&self.plan.layers[layer].name)
+            }
+            Op::Norm { layer, .. } => self.plan.layers[layer].norm.as_deref(),
+            Op::MaxPool(_) | Op::AveragePool | Op::Sum { .. } => None,
+        }
+    }
+
+    fn tensor(&self, owner: &str, suffix: &str) -> Result<&Tensor, NnError> {
+        self.var(owner, suffix).map(Var::as_tensor)
+    }
+
+    fn var(&self, owner: &str, suffix: &str) -> Result<&Var, NnError> {
+        let name = format!("{owner}.{suffix}");
+        let found = self.vars.get(&name).or_else(|| self.buffers.get(&name));
+        found.ok_or_else(|| NnError::Parameter { name, problem: "missing".into() })
+    }
+}
+
+/// Adds a gradient to what there is of it.
+fn add(total: &mut Option<Tensor>, part: Option<Tensor>) -> Result<(), NnError> {
+    *total = match (total.take(), part) {
+        (Some(total), Some(part)) => Some((total + part)?),
+        (total, part) => total.or(part),
+    };
+    Ok(())
 }
 
 /// What one forward and backward pass gives.

@@ -60,7 +60,8 @@ impl Optim {
         Ok(Self { kind: *kind, state, steps: 0 })
     }
 
-    /// Changes the parameters of `net` in place. Weight decay applies to weights and not to biases.
+    /// Changes the parameters of `net` in place. Weight decay applies to the weights of layers, and not to
+    /// biases or batch norms.
     ///
     /// # Errors
     /// [`NnError::Parameter`] when a parameter has no gradient.
@@ -76,7 +77,7 @@ impl Optim {
             };
             let of = match self.kind {
                 Optimizer::Sgd { momentum, weight_decay } => {
-                    let decay = if name.ends_with(".weight") { weight_decay } else { 0.0 };
+                    let decay = if var.rank() > 1 { weight_decay } else { 0.0 };
                     let velocity = state("momentum")?;
                     sgd_step(var, velocity, &grad, lr, momentum, decay)?
                 }

@@ -136,7 +136,7 @@ fn weight_gradient(
                 for (i, image_at) in images.clone().enumerate() {
                     let channel = seen.channel(g, image_at, block * CHANNELS + c);
                     let map = &mut map[c * pitch + i * positions..][..positions];
-                    isa.run(MapGradient { channel, map, sum: db });
+                    isa.run(MapGradient { channel, relu: g.relu, map, sum: db });
                 }
             }
             let depth = images.len() * positions;
@@ -155,6 +155,7 @@ fn weight_gradient(
 /// ReLU at 0 is taken as 0.
 struct MapGradient<'a> {
     channel: Channel<'a>,
+    relu: bool,
     map: &'a mut [f32],
     sum: &'a mut f32,
 }
@@ -165,6 +166,7 @@ impl Kernel for MapGradient<'_> {
         let Channel { y, dy, winners } = self.channel;
         let (passed, rest) = self.map.split_at_mut(dy.len());
         let zero = lanes.splat(0.0);
+        let gate = |dy, y| if self.relu { lanes.gate(dy, y) } else { dy };
         let mut sum = zero;
         for from in (0..dy.len()).step_by(L::COUNT) {
             let (y, to) = (&y[from..dy.len()], &mut passed[from..]);
@@ -174,11 +176,11 @@ impl Kernel for MapGradient<'_> {
             // SAFETY: each of the slices was just seen to have n numbers.
             unsafe {
                 if n >= L::COUNT {
-                    let dz = lanes.gate(lanes.load(dy), lanes.load(y));
+                    let dz = gate(lanes.load(dy), lanes.load(y));
                     sum = lanes.add(sum, dz);
                     lanes.store(to, dz);
                 } else {
-                    let dz = lanes.gate(lanes.load_first(dy, n), lanes.load_first(y, n));
+                    let dz = gate(lanes.load_first(dy, n), lanes.load_first(y, n));
                     sum = lanes.add(sum, dz);
                     lanes.store_first(to, n, dz);
                 }
@@ -241,7 +243,8 @@ fn input_gradient(
         image.fill(0.0);
         for channel in 0..g.outputs {
             let map = &mut image[windows.index(channel, corner, corner)..];
-            isa.run(SpreadOut { spread: &spread, from: seen.channel(g, i, channel), map });
+            let from = seen.channel(g, i, channel);
+            isa.run(SpreadOut { spread: &spread, from, relu: g.relu, map });
         }
         isa.run(Fill { windows: &windows, image: &image[origin..], patches, pitch });
         isa.run(Outer {
@@ -279,6 +282,7 @@ impl Spread {
 struct SpreadOut<'a> {
     spread: &'a Spread,
     from: Channel<'a>,
+    relu: bool,
     map: &'a mut [f32],
 }
 
@@ -287,7 +291,8 @@ impl Kernel for SpreadOut<'_> {
     fn run<L: Lanes>(self, _: L) {
         let &Spread { cols, across, down, ref places } = self.spread;
         let Channel { y, dy, winners } = self.from;
-        let gate = |(&dy, &y): (&f32, &f32)| if y > 0.0 { dy } else { 0.0 };
+        let relu = self.relu;
+        let gate = |(&dy, &y): (&f32, &f32)| if !relu || y > 0.0 { dy } else { 0.0 };
         for (row, (y, dy)) in y.chunks_exact(cols).zip(dy.chunks_exact(cols)).enumerate() {
             let map = &mut self.map[row * down..];
             let values = dy.iter().zip(y).map(gate);

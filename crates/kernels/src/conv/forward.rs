@@ -91,7 +91,7 @@ fn shard(
                 b: patches,
                 pitch,
                 bias: Some(bias),
-                relu: true,
+                relu: g.relu,
                 out,
             };
             if g.spec.pool == 1 {

@@ -14,6 +14,8 @@ pub(super) struct Geometry {
     pub outputs: usize,
     pub kernel: usize,
     pub spec: ConvSpec,
+    /// Whether negative sums become 0.
+    pub relu: bool,
     /// Size after the pool.
     pub pooled_rows: usize,
     pub pooled_cols: usize,
@@ -25,6 +27,7 @@ impl Geometry {
         (outputs, expected, kernel, other): (usize, usize, usize, usize),
         bias: &[usize],
         spec: ConvSpec,
+        relu: bool,
     ) -> Result<Self> {
         let ConvSpec { stride, padding, pool } = spec;
         let fits = kernel > 0 && kernel <= height.min(width) + 2 * padding;
@@ -54,6 +57,7 @@ impl Geometry {
             outputs,
             kernel,
             spec,
+            relu,
             pooled_rows,
             pooled_cols,
         })

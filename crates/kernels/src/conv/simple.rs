@@ -16,7 +16,7 @@ pub(super) fn forward(g: &Geometry, x: &[f64], w: &[f64], b: &[f64]) -> (Vec<f64
                         sum += w[o * g.filter() + tap] * x[image * g.image() + at];
                     });
                     // Written so that NaN stays NaN.
-                    let value = if sum < 0.0 { 0.0 } else { sum };
+                    let value = if g.relu && sum < 0.0 { 0.0 } else { sum };
                     let larger = value > best || value.is_nan() && !f64::is_nan(best);
                     if place == 0 || larger {
                         (best, winner) = (value, place);
@@ -41,7 +41,7 @@ pub(super) fn backward(
     let mut dx = vec![0.0; x.len()];
     for (i, &winner) in winners.iter().enumerate() {
         // The derivative of the ReLU at 0 is taken as 0.
-        if y[i] > 0.0 {
+        if !g.relu || y[i] > 0.0 {
             let (image, o, pooled) = (i / g.result(), i % g.result() / g.pooled(), i % g.pooled());
             db[o] += dy[i];
             for_each_tap(g, g.before_pool(pooled, winner.into()), |tap, at| {

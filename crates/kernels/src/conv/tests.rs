@@ -55,7 +55,7 @@ fn check(g: &Geometry, a: &Arguments) {
 fn geometry(images: [usize; 4], filters: [usize; 2], spec: ConvSpec) -> Geometry {
     let [n, c, h, w] = images;
     let [o, k] = filters;
-    Geometry::new((n, c, h, w), (o, c, k, k), &[o], spec).unwrap()
+    Geometry::new((n, c, h, w), (o, c, k, k), &[o], spec, true).unwrap()
 }
 
 #[test]
@@ -68,6 +68,23 @@ fn every_kernel_stride_padding_and_pool_agrees_with_the_definition() {
             let g = geometry([9, 3, 13, 11], [7, kernel], spec);
             check(&g, &arguments(&g));
         }
+    }
+}
+
+#[test]
+fn without_a_relu_negative_sums_and_all_gradients_pass() {
+    for (kernel, stride, padding) in [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3)] {
+        let spec = ConvSpec { stride, padding, pool: 1 };
+        let g = Geometry { relu: false, ..geometry([9, 3, 13, 11], [7, kernel], spec) };
+        let a = arguments(&g);
+        check(&g, &a);
+        let (y, _, d) = fast(Isa::best(), &g, &a);
+        assert!(y.iter().any(|y| *y < 0.0));
+        let per_channel = g.images * g.pooled();
+        let sum: f64 = (0..per_channel)
+            .map(|k| f64::from(a.dy[k / g.pooled() * g.result() + k % g.pooled()]))
+            .sum();
+        assert!((f64::from(d.db[0]) - sum).abs() < 1e-4 * sum.abs(), "{kernel} {stride}");
     }
 }
 

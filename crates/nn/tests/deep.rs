@@ -1,0 +1,356 @@
+//! Deep nets: names, sizes, gradients, the two modes of batch norm, and trajectories against `PyTorch`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod goldens;
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use randlab_core::Seed;
+use randlab_nn::{Layer, Net, Optim, Parameter, Parameters, Pass, init, layers};
+use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Optimizer, Stem};
+
+const RGB: [usize; 3] = [3, 32, 32];
+
+const fn vgg(width: f64, batch_norm: bool) -> ModelSpec {
+    ModelSpec::Vgg { depth: 16, width, batch_norm }
+}
+
+const fn resnet(stem: Stem, width: f64) -> ModelSpec {
+    ModelSpec::ResNet { depth: 18, stem, width }
+}
+
+/// Fresh parameters.
+fn fresh(model: &ModelSpec, input: [usize; 3], classes: usize) -> Parameters {
+    let spec = InitSpec { law: InitLaw::He, scale: BTreeMap::new(), odd_inputs: 1.0 };
+    init(&layers(model, input, classes).unwrap(), &spec, Seed::new(5)).unwrap()
+}
+
+fn parameters(model: &ModelSpec, input: [usize; 3], classes: usize) -> usize {
+    layers(model, input, classes).unwrap().iter().map(Layer::parameters).sum()
+}
+
+#[test]
+fn parameters_are_as_many_as_published() {
+    let resnet18 = resnet(Stem::Imagenet, 1.0);
+    assert_eq!(parameters(&resnet18, [3, 224, 224], 1000), 11_689_512);
+    // torchvision's `features` have 14,714,688 and with batch norm 14,723,136; the head is ours.
+    let head = 512 * 10 + 10;
+    assert_eq!(parameters(&vgg(1.0, false), RGB, 10), 14_714_688 + head);
+    assert_eq!(parameters(&vgg(1.0, true), RGB, 10), 14_723_136 + head);
+    // The paper gives 36.5 million.
+    let wrn = ModelSpec::Wrn { depth: 28, width: 10, kernel: 3 };
+    assert_eq!(parameters(&wrn, RGB, 10), 36_479_194);
+    // The tensors hold these and two running statistics for each channel of a batch norm.
+    let small = vgg(0.1, true);
+    let numbers: usize = fresh(&small, RGB, 10).values().map(|p| p.values.len()).sum();
+    let channels: usize = layers(&small, RGB, 10).unwrap()[..13].iter().map(|l| l.shape[0]).sum();
+    assert_eq!(numbers, parameters(&small, RGB, 10) + 2 * channels);
+}
+
+/// Names and shapes, one per line.
+fn listed(parameters: &Parameters) -> Vec<String> {
+    parameters.iter().map(|(name, p)| format!("{name} {:?}", p.shape)).collect()
+}
+
+#[test]
+fn names_and_shapes_of_resnet18_are_those_of_torchvision() {
+    let mut expected = vec!["conv1.weight [64, 3, 7, 7]".to_owned()];
+    let norm = |name: &str, c: usize| {
+        ["bias", "running_mean", "running_var", "weight"].map(|s| format!("{name}.{s} [{c}]"))
+    };
+    expected.extend(norm("bn1", 64));
+    for (group, (c, before)) in [(64, 64), (128, 64), (256, 128), (512, 256)].iter().enumerate() {
+        for block in 0..2 {
+            let name = format!("layer{}.{block}", group + 1);
+            let from = if block == 0 { before } else { c };
+            expected.push(format!("{name}.conv1.weight [{c}, {from}, 3, 3]"));
+            expected.push(format!("{name}.conv2.weight [{c}, {c}, 3, 3]"));
+            expected.extend(
+                [norm(&format!("{name}.bn1"), *c), norm(&format!("{name}.bn2"), *c)].concat(),
+            );
+            if group > 0 && block == 0 {
+                expected.push(format!("{name}.downsample.0.weight [{c}, {from}, 1, 1]"));
+                expected.extend(norm(&format!("{name}.downsample.1"), *c));
+            }
+        }
+    }
+    expected.extend(["fc.weight [1000, 512]".into(), "fc.bias [1000]".into()]);
+    expected.sort();
+    // All of torchvision's 122 tensors but the 20 counters `num_batches_tracked`.
+    assert_eq!(expected.len(), 102);
+    assert_eq!(listed(&fresh(&resnet(Stem::Imagenet, 1.0), [3, 64, 64], 1000)), expected);
+}
+
+#[test]
+fn names_and_shapes_of_vgg16_are_those_of_torchvision() {
+    let plain = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28];
+    let normed = [0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40];
+    let widths = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512];
+    for (numbers, batch_norm) in [(plain, false), (normed, true)] {
+        let mut expected = vec!["head.weight [10, 512]".to_owned(), "head.bias [10]".to_owned()];
+        let mut from = 3;
+        for (number, width) in numbers.into_iter().zip(widths) {
+            expected.push(format!("features.{number}.weight [{width}, {from}, 3, 3]"));
+            expected.push(format!("features.{number}.bias [{width}]"));
+            if batch_norm {
+                for suffix in ["weight", "bias", "running_mean", "running_var"] {
+                    expected.push(format!("features.{}.{suffix} [{width}]", number + 1));
+                }
+            }
+            from = width;
+        }
+        expected.sort();
+        assert_eq!(listed(&fresh(&vgg(1.0, batch_norm), RGB, 10)), expected);
+    }
+}
+
+#[test]
+fn names_of_a_wide_residual_net_follow_the_same_scheme() {
+    let model = ModelSpec::Wrn { depth: 10, width: 1, kernel: 5 };
+    let found = layers(&model, RGB, 10).unwrap();
+    let found: Vec<(&str, &[usize], Option<&str>)> =
+        found.iter().map(|l| (l.name.as_str(), &l.shape[..], l.norm.as_deref())).collect();
+    let expected: [(&str, &[usize], Option<&str>); 10] = [
+        ("conv1", &[16, 3, 5, 5], Some("layer1.0.bn1")),
+        ("layer1.0.conv1", &[16, 16, 3, 3], Some("layer1.0.bn2")),
+        ("layer1.0.conv2", &[16, 16, 3, 3], Some("layer2.0.bn1")),
+        ("layer2.0.shortcut", &[32, 16, 1, 1], None),
+        ("layer2.0.conv1", &[32, 16, 3, 3], Some("layer2.0.bn2")),
+        ("layer2.0.conv2", &[32, 32, 3, 3], Some("layer3.0.bn1")),
+        ("layer3.0.shortcut", &[64, 32, 1, 1], None),
+        ("layer3.0.conv1", &[64, 32, 3, 3], Some("layer3.0.bn2")),
+        ("layer3.0.conv2", &[64, 64, 3, 3], Some("bn")),
+        ("head", &[10, 64], None),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn widths_are_scaled_rounded_and_at_least_one() {
+    let widths = |factor| {
+        let layers = layers(&vgg(factor, false), RGB, 10).unwrap();
+        [0, 2, 4, 7].map(|i| layers[i].shape[0])
+    };
+    assert_eq!(widths(0.125), [8, 16, 32, 64]);
+    assert_eq!(widths(0.1), [6, 13, 26, 51]);
+    assert_eq!(widths(0.001), [1, 1, 1, 1]);
+}
+
+#[test]
+fn sizes_that_are_not_provided_for_are_refused() {
+    let message = |model, input| layers(&model, input, 10).unwrap_err().to_string();
+    for (model, part) in [
+        (ModelSpec::Vgg { depth: 19, width: 1.0, batch_norm: false }, "depth 19, expected 16"),
+        (ModelSpec::ResNet { depth: 50, stem: Stem::Cifar, width: 1.0 }, "depth 50, expected 18"),
+        (ModelSpec::Wrn { depth: 27, width: 4, kernel: 3 }, "depth 27, expected 6 n + 4"),
+        (ModelSpec::Wrn { depth: 28, width: 4, kernel: 4 }, "kernel 4, expected 3 or 5"),
+        (ModelSpec::Wrn { depth: 28, width: 0, kernel: 3 }, "size of 0"),
+        (vgg(-1.0, false), "width -1"),
+        (vgg(f64::NAN, false), "width NaN"),
+    ] {
+        assert!(message(model, RGB).contains(part), "{part}");
+    }
+    assert!(message(vgg(0.1, false), [3, 16, 16]).contains("leave nothing of 1x1"));
+}
+
+#[test]
+fn models_are_read_from_their_description() {
+    let read = |text: &str| serde_json::from_str::<ModelSpec>(text).unwrap();
+    let text = r#"{"kind":"resnet","depth":18,"stem":"imagenet","width":0.5}"#;
+    assert_eq!(read(text), resnet(Stem::Imagenet, 0.5));
+    let text = r#"{"kind":"vgg","depth":16,"width":1.0,"batch_norm":true}"#;
+    assert_eq!(read(text), vgg(1.0, true));
+    let text = r#"{"kind":"wrn","depth":28,"width":4,"kernel":5}"#;
+    assert_eq!(read(text), ModelSpec::Wrn { depth: 28, width: 4, kernel: 5 });
+}
+
+/// Entry k is `s sin(a k^2 + b)`.
+fn wave(shape: &[usize], a: f64, b: f64, s: f64) -> Vec<f64> {
+    (0..shape.iter().product()).map(|k: usize| s * (a * (k * k) as f64 + b).sin()).collect()
+}
+
+/// Small instances with the side of their images and a learning rate.
+fn small() -> [(ModelSpec, usize, f64); 5] {
+    [
+        (vgg(0.0625, false), 32, 0.005),
+        (vgg(0.0625, true), 32, 0.001),
+        (resnet(Stem::Cifar, 0.0625), 12, 0.02),
+        (resnet(Stem::Imagenet, 0.0625), 48, 0.02),
+        (ModelSpec::Wrn { depth: 10, width: 1, kernel: 5 }, 8, 0.02),
+    ]
+}
+
+const IMAGES: usize = 6;
+const CLASSES: usize = 3;
+
+/// A small net that starts as in `tests/reference/deep_nets.py`, with its images and labels.
+fn start(model: &ModelSpec, side: usize, dtype: DType) -> (Net, Tensor, Tensor) {
+    let input = [3, side, side];
+    let net = Net::new(model, input, CLASSES, &fresh(model, input, CLASSES), dtype).unwrap();
+    let tensor = |shape: &[usize], values: Vec<f64>| {
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+    };
+    for (k, (name, var)) in net.parameters().enumerate() {
+        let (shape, phase) = (var.dims(), 0.2 + 0.1 * k as f64);
+        let values = if shape.len() > 1 {
+            let fan_in: usize = shape[1..].iter().product();
+            wave(shape, 0.83, phase, 2.0 / (fan_in as f64).sqrt())
+        } else {
+            let about = if name.ends_with(".weight") { 1.0 } else { 0.0 };
+            wave(shape, 0.83, phase, 0.1).iter().map(|v| v + about).collect()
+        };
+        var.set(&tensor(shape, values)).unwrap();
+    }
+    let shape = [IMAGES, 3, side, side];
+    let labels: Vec<u32> = (0..3).cycle().take(IMAGES).collect();
+    let labels = Tensor::from_vec(labels, IMAGES, &Device::Cpu).unwrap();
+    (net, tensor(&shape, wave(&shape, 0.37, 0.1, 1.3)), labels)
+}
+
+fn number(t: &Tensor) -> f64 {
+    t.to_dtype(DType::F64).unwrap().to_scalar().unwrap()
+}
+
+fn evaluated(net: &Net, x: &Tensor, y: &Tensor) -> f64 {
+    number(&randlab_kernels::softmax_cross_entropy(&net.forward(x).unwrap(), y).unwrap())
+}
+
+#[test]
+fn gradients_of_whole_nets_match_finite_differences() {
+    const H: f64 = 1e-6;
+    for (model, side, _) in small() {
+        let (net, x, y) = start(&model, side, DType::F64);
+        let (x, y) = (x.narrow(0, 0, 3).unwrap(), y.narrow(0, 0, 3).unwrap());
+        let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let grads = net.pass(&x, &y).unwrap().grads;
+        for (name, var) in net.parameters() {
+            let (analytic, at) = (list(grads.get(var).unwrap()), list(var));
+            // A bias before a batch norm changes nothing, and its gradient is a sum of rounding errors.
+            let largest = analytic.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+            let (scale, bound) = if largest < 1e-10 { (1.0, 1e-7) } else { (largest, 1e-6) };
+            // Two entries, one of them that of the largest gradient.
+            let top =
+                (0..at.len()).max_by(|&a, &b| analytic[a].abs().total_cmp(&analytic[b].abs()));
+            for k in [at.len() / 3, top.unwrap()] {
+                let moved = |h: f64| {
+                    let mut values = at.clone();
+                    values[k] += h;
+                    var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
+                    number(&net.pass(&x, &y).unwrap().loss)
+                };
+                let numeric = (moved(H) - moved(-H)) / (2.0 * H);
+                moved(0.0);
+                let error = (numeric - analytic[k]).abs() / scale;
+                assert!(error < bound, "{model:?} {name}[{k}]: {error}");
+            }
+        }
+    }
+}
+
+/// Losses before each of 20 steps, and the loss in evaluation mode after them.
+#[test]
+fn small_nets_follow_the_trajectories_of_pytorch() {
+    for ((model, side, lr), expected) in small().iter().zip(goldens::ALL) {
+        for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 1e-4)] {
+            let (net, x, y) = start(model, *side, dtype);
+            let kind = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.001 };
+            let mut optim = Optim::new(&kind, &net).unwrap();
+            let mut losses = Vec::new();
+            for _ in 0..20 {
+                let Pass { loss, grads, .. } = net.pass(&x, &y).unwrap();
+                losses.push(number(&loss));
+                optim.step(&net, &grads, *lr).unwrap();
+            }
+            losses.push(evaluated(&net, &x, &y));
+            for (loss, expected) in losses.iter().zip(expected) {
+                let error = (loss - expected).abs() / expected.abs().max(1.0);
+                assert!(error < tolerance, "{model:?} {dtype:?} {losses:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn evaluation_uses_running_statistics_and_changes_nothing() {
+    for (model, side, _) in small().into_iter().skip(1) {
+        let (net, x, y) = start(&model, side, DType::F64);
+        let fresh = net.export().unwrap();
+        let first = evaluated(&net, &x, &y);
+        assert_eq!(net.export().unwrap(), fresh, "{model:?}");
+        let trained = number(&net.pass(&x, &y).unwrap().loss);
+        assert!((first - trained).abs() > 1e-3, "{model:?}");
+        // Parameters stay, statistics move by a tenth.
+        let moved = net.export().unwrap();
+        for (name, p) in &moved {
+            assert_eq!(p == &fresh[name], !name.contains("running"), "{model:?} {name}");
+        }
+        let logits = net.forward(&x).unwrap();
+        // An image's logits do not depend on the images beside it.
+        let alone = net.forward(&x.narrow(0, 2, 1).unwrap()).unwrap();
+        let difference = (logits.narrow(0, 2, 1).unwrap() - alone).unwrap().abs().unwrap();
+        assert!(number(&difference.max_all().unwrap()) < 1e-12, "{model:?}");
+    }
+}
+
+#[test]
+fn running_statistics_are_no_parameters() {
+    let (model, side, _) = &small()[2];
+    let (net, x, y) = start(model, *side, DType::F32);
+    let running = |name: &str| name.contains("running");
+    assert!(net.buffers().all(|(n, _)| running(n)) && net.buffers().count() == 40);
+    assert!(net.parameters().all(|(n, _)| !running(n)) && net.parameters().count() == 62);
+    let kind = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.1 };
+    let mut optim = Optim::new(&kind, &net).unwrap();
+    assert!(optim.export().unwrap().keys().all(|n| !running(n)));
+    let norms = optim.step(&net, &net.pass(&x, &y).unwrap().grads, 0.0).unwrap();
+    assert!(norms.grad.keys().all(|n| !running(n)));
+    // A net built from what was exported evaluates to the same bits.
+    let saved = net.export().unwrap();
+    let again = Net::new(model, [3, *side, *side], CLASSES, &saved, DType::F32).unwrap();
+    assert_eq!(evaluated(&net, &x, &y).to_bits(), evaluated(&again, &x, &y).to_bits());
+    let mut wrong = saved;
+    wrong.insert("bn1.running_var".into(), Parameter { shape: vec![3], values: vec![1.0; 3] });
+    let message = Net::new(model, [3, *side, *side], CLASSES, &wrong, DType::F32).err().unwrap();
+    assert_eq!(message.to_string(), "tensor bn1.running_var: shape [3], expected [4]");
+}
+
+#[test]
+fn weight_decay_leaves_batch_norms_and_biases_alone() {
+    let (model, side, lr) = &small()[1];
+    let step = |weight_decay| {
+        let (net, x, y) = start(model, *side, DType::F64);
+        let mut optim = Optim::new(&Optimizer::Sgd { momentum: 0.0, weight_decay }, &net).unwrap();
+        optim.step(&net, &net.pass(&x, &y).unwrap().grads, *lr).unwrap();
+        net.export().unwrap()
+    };
+    let (without, with) = (step(0.0), step(0.5));
+    for (name, p) in &without {
+        assert_eq!(p != &with[name], p.shape.len() > 1, "{name}");
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_the_number_of_threads() {
+    for (model, side, lr) in small() {
+        let bits = |threads| {
+            let train = || {
+                let (net, x, y) = start(&model, side, DType::F32);
+                let x = Tensor::cat(&[&x, &x, &x], 0).unwrap();
+                let y = Tensor::cat(&[&y, &y, &y], 0).unwrap();
+                let kind = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+                let mut optim = Optim::new(&kind, &net).unwrap();
+                for _ in 0..2 {
+                    optim.step(&net, &net.pass(&x, &y).unwrap().grads, lr).unwrap();
+                }
+                let values = net.export().unwrap().into_values().flat_map(|p| p.values);
+                let logits = net.forward(&x).unwrap().flatten_all().unwrap();
+                let logits = logits.to_vec1::<f32>().unwrap();
+                values.chain(logits).map(f32::to_bits).collect::<Vec<_>>()
+            };
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(train)
+        };
+        let one = bits(1);
+        assert!([2, 3].into_iter().all(|n| bits(n) == one), "{model:?}");
+    }
+}
