@@ -7,6 +7,7 @@ mod patches;
 mod simple;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 use std::sync::OnceLock;
 
@@ -22,7 +23,7 @@ use crate::{
 };
 use geometry::Geometry;
 
-/// Images one task works on. Weight gradients of tasks are added in order.
+/// Images one task works on, if it has no reason for more.
 const SHARD: usize = 8;
 
 /// Geometry of a convolution.

@@ -9,6 +9,8 @@
 pub(crate) trait Lanes: Copy {
     /// `COUNT` numbers.
     type V: Copy;
+    /// `COUNT` vectors.
+    type Square: Copy + AsRef<[Self::V]> + AsMut<[Self::V]>;
     /// Numbers per vector, at most [`WIDEST`].
     const COUNT: usize;
     /// Whether there are 32 vector registers and not 16.
@@ -16,6 +18,7 @@ pub(crate) trait Lanes: Copy {
 
     fn splat(self, x: f32) -> Self::V;
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a b + c`
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// Negative numbers become 0; NaN stays.
@@ -27,6 +30,10 @@ pub(crate) trait Lanes: Copy {
     fn larger(self, old: [Self::V; 2], new: [Self::V; 2]) -> [Self::V; 2];
     /// The sum of each of four vectors.
     fn sums(self, v: [Self::V; 4]) -> [f32; 4];
+    /// `COUNT` copies of a vector.
+    fn square(self, v: Self::V) -> Self::Square;
+    /// Number j of vector i becomes number i of vector j.
+    fn transposed(self, v: Self::Square) -> Self::Square;
     /// # Safety
     /// `COUNT` numbers can be read at `at`.
     unsafe fn load(self, at: *const f32) -> Self::V;
@@ -58,6 +65,7 @@ const EIGHT: usize = 8;
 #[expect(unsafe_code, reason = "memory behind pointers")]
 impl Lanes for Portable {
     type V = [f32; EIGHT];
+    type Square = [[f32; EIGHT]; EIGHT];
     const COUNT: usize = EIGHT;
     const MANY: bool = false;
 
@@ -69,6 +77,11 @@ impl Lanes for Portable {
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] - b[i])
     }
 
     #[inline(always)]
@@ -102,6 +115,16 @@ impl Lanes for Portable {
     #[inline(always)]
     fn sums(self, v: [Self::V; 4]) -> [f32; 4] {
         v.map(|v| ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])))
+    }
+
+    #[inline(always)]
+    fn square(self, v: Self::V) -> Self::Square {
+        [v; EIGHT]
+    }
+
+    #[inline(always)]
+    fn transposed(self, v: Self::Square) -> Self::Square {
+        std::array::from_fn(|j| std::array::from_fn(|i| v[i][j]))
     }
 
     #[inline(always)]
@@ -161,6 +184,7 @@ mod x86 {
     // SAFETY, for every block here: the instructions exist, or there would be no `self`; memory is the caller's promise.
     impl Lanes for Avx512 {
         type V = __m512;
+        type Square = [__m512; 16];
         const COUNT: usize = 16;
         const MANY: bool = true;
 
@@ -172,6 +196,11 @@ mod x86 {
         #[inline(always)]
         fn add(self, a: __m512, b: __m512) -> __m512 {
             unsafe { _mm512_add_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn sub(self, a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_sub_ps(a, b) }
         }
 
         #[inline(always)]
@@ -217,6 +246,50 @@ mod x86 {
                 let halves =
                     _mm256_add_ps(_mm512_castps512_ps256(quarters), _mm512_castps512_ps256(high));
                 four(halves)
+            }
+        }
+
+        #[inline(always)]
+        fn square(self, v: __m512) -> Self::Square {
+            [v; 16]
+        }
+
+        #[inline(always)]
+        fn transposed(self, v: Self::Square) -> Self::Square {
+            unsafe {
+                // Within quarters first: in vector 4 i + j, quarter q holds number 4 q + j of vectors 4 i to 4 i + 3.
+                let mut q = v;
+                for i in (0..16).step_by(4) {
+                    let (a, b) =
+                        (_mm512_unpacklo_ps(v[i], v[i + 1]), _mm512_unpackhi_ps(v[i], v[i + 1]));
+                    let (c, d) = (
+                        _mm512_unpacklo_ps(v[i + 2], v[i + 3]),
+                        _mm512_unpackhi_ps(v[i + 2], v[i + 3]),
+                    );
+                    q[i] = _mm512_shuffle_ps::<0b01_00_01_00>(a, c);
+                    q[i + 1] = _mm512_shuffle_ps::<0b11_10_11_10>(a, c);
+                    q[i + 2] = _mm512_shuffle_ps::<0b01_00_01_00>(b, d);
+                    q[i + 3] = _mm512_shuffle_ps::<0b11_10_11_10>(b, d);
+                }
+                // Then whole quarters.
+                let mut out = q;
+                for j in 0..4 {
+                    let (a, b) = (q[j], q[4 + j]);
+                    let (c, d) = (q[8 + j], q[12 + j]);
+                    let (even, odd) = (
+                        _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
+                        _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
+                    );
+                    let (more_even, more_odd) = (
+                        _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d),
+                        _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d),
+                    );
+                    out[j] = _mm512_shuffle_f32x4::<0b10_00_10_00>(even, more_even);
+                    out[4 + j] = _mm512_shuffle_f32x4::<0b10_00_10_00>(odd, more_odd);
+                    out[8 + j] = _mm512_shuffle_f32x4::<0b11_01_11_01>(even, more_even);
+                    out[12 + j] = _mm512_shuffle_f32x4::<0b11_01_11_01>(odd, more_odd);
+                }
+                out
             }
         }
 
@@ -276,6 +349,7 @@ mod x86 {
     // SAFETY, for every block here: as above.
     impl Lanes for Avx2 {
         type V = __m256;
+        type Square = [__m256; 8];
         const COUNT: usize = 8;
         const MANY: bool = false;
 
@@ -287,6 +361,11 @@ mod x86 {
         #[inline(always)]
         fn add(self, a: __m256, b: __m256) -> __m256 {
             unsafe { _mm256_add_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn sub(self, a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_sub_ps(a, b) }
         }
 
         #[inline(always)]
@@ -321,6 +400,38 @@ mod x86 {
                 let even = _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd);
                 let odd = _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd);
                 four(_mm256_add_ps(even, odd))
+            }
+        }
+
+        #[inline(always)]
+        fn square(self, v: __m256) -> Self::Square {
+            [v; 8]
+        }
+
+        #[inline(always)]
+        fn transposed(self, v: Self::Square) -> Self::Square {
+            unsafe {
+                // Within halves first: in vector 4 i + j, half h holds number 4 h + j of vectors 4 i to 4 i + 3.
+                let mut q = v;
+                for i in [0, 4] {
+                    let (a, b) =
+                        (_mm256_unpacklo_ps(v[i], v[i + 1]), _mm256_unpackhi_ps(v[i], v[i + 1]));
+                    let (c, d) = (
+                        _mm256_unpacklo_ps(v[i + 2], v[i + 3]),
+                        _mm256_unpackhi_ps(v[i + 2], v[i + 3]),
+                    );
+                    q[i] = _mm256_shuffle_ps::<0b01_00_01_00>(a, c);
+                    q[i + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, c);
+                    q[i + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(b, d);
+                    q[i + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(b, d);
+                }
+                // Then whole halves.
+                let mut out = q;
+                for j in 0..4 {
+                    out[j] = _mm256_permute2f128_ps::<0x20>(q[j], q[4 + j]);
+                    out[4 + j] = _mm256_permute2f128_ps::<0x31>(q[j], q[4 + j]);
+                }
+                out
             }
         }
 

@@ -1,7 +1,8 @@
-//! The two inner loops that nearly all time is spent in.
+//! The inner loops that nearly all time is spent in.
 //!
-//! Both keep a tile of sums in registers. [`Outer`] runs along rows of its right factor and of the result; [`Dot`] runs along
-//! the rows of both factors and is for long ones. Neither needs a transposed copy of a large matrix.
+//! All keep a tile of sums in registers. [`Outer`] and [`Product`] run along rows of the right factor and of the result, and
+//! differ in where they find the left one; [`Dot`] runs along the rows of both factors and is for long ones. None needs a
+//! transposed copy of a large matrix.
 
 use crate::{
     buffer::Block,
@@ -326,4 +327,112 @@ unsafe fn products<L: Lanes, const ROWS: usize>(
         *out = lanes.sums(sums);
     }
     out
+}
+
+/// `out = a b`, or `out += a b`, with a left factor that is read where it lies. All rows begin at whole cache lines, and are
+/// readable and writable up to a multiple of [`WIDEST`] columns.
+pub(crate) struct Product<'a> {
+    pub a: Entries<'a>,
+    /// `[depth, columns]`
+    pub b: &'a [f32],
+    /// From one row of `b` to the next.
+    pub pitch: usize,
+    /// Rows, depth and columns.
+    pub size: [usize; 3],
+    pub add: bool,
+    /// `[rows, columns]`
+    pub out: &'a mut [f32],
+    /// From one row of `out` to the next.
+    pub out_pitch: usize,
+}
+
+/// A matrix whose entry (row, k) is `values[row * by_row + k * by_k]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Entries<'a> {
+    pub values: &'a [f32],
+    pub by_row: usize,
+    pub by_k: usize,
+}
+
+/// Rows of a tile of [`Product`].
+const SIX: usize = 6;
+
+impl Kernel for Product<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(mut self, lanes: L) {
+        let [rows, depth, columns] = self.size;
+        if rows == 0 || depth == 0 || columns == 0 {
+            return;
+        }
+        let readable = columns.next_multiple_of(WIDEST);
+        assert!(self.a.values.len() > (rows - 1) * self.a.by_row + (depth - 1) * self.a.by_k);
+        assert!(self.b.len() >= (depth - 1) * self.pitch + readable);
+        assert!(self.out.len() >= (rows - 1) * self.out_pitch + readable);
+        let pieces = depth.div_ceil(DEPTH);
+        let vectors = if L::MANY { 4 } else { 2 };
+        for from in (0..columns).step_by(vectors * L::COUNT) {
+            for piece in 0..pieces {
+                let piece =
+                    Piece { from, ks: (depth * piece / pieces, depth * (piece + 1) / pieces) };
+                #[expect(unsafe_code, reason = "pointers into the matrices")]
+                // SAFETY: sizes were compared above.
+                match (columns - from).div_ceil(L::COUNT).min(vectors) {
+                    1 => unsafe { self.column::<L, 1>(lanes, piece) },
+                    2 => unsafe { self.column::<L, 2>(lanes, piece) },
+                    3 => unsafe { self.column::<L, 3>(lanes, piece) },
+                    _ => unsafe { self.column::<L, 4>(lanes, piece) },
+                }
+            }
+        }
+    }
+}
+
+impl Product<'_> {
+    /// All rows of `VECTORS` vectors of columns.
+    ///
+    /// # Safety
+    /// The matrices have the sizes stated at the fields; the columns lie inside `b` and `out`, and `ks` within the depth.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "no bounds to check in the inner loop")]
+    unsafe fn column<L: Lanes, const VECTORS: usize>(&mut self, lanes: L, piece: Piece) {
+        let Piece { from, ks } = piece;
+        let Entries { values, by_row, by_k } = self.a;
+        let rows = self.size[0];
+        for first in (0..rows).step_by(SIX) {
+            // A tile that does not fit sees the last row several times; the copies are dropped.
+            let mut a = [values.as_ptr(); SIX];
+            for (r, a) in a.iter_mut().enumerate() {
+                *a = a.wrapping_add((first + r).min(rows - 1) * by_row);
+            }
+            let mut sums = [[lanes.splat(0.0); VECTORS]; SIX];
+            for k in ks.0..ks.1 {
+                let mut row = [lanes.splat(0.0); VECTORS];
+                for (v, vector) in row.iter_mut().enumerate() {
+                    // SAFETY: vector v of row k, by the contract.
+                    *vector = unsafe {
+                        lanes.load(self.b.as_ptr().add(k * self.pitch + from + v * L::COUNT))
+                    };
+                }
+                for (sums, a) in sums.iter_mut().zip(a) {
+                    // SAFETY: entry k of a row, by the contract.
+                    let factor = lanes.splat(unsafe { *a.add(k * by_k) });
+                    for (sum, &vector) in sums.iter_mut().zip(&row) {
+                        *sum = lanes.mul_add(factor, vector, *sum);
+                    }
+                }
+            }
+            for (r, sums) in sums.iter().enumerate().take(rows - first) {
+                for (v, &sum) in sums.iter().enumerate() {
+                    // SAFETY: vector v of a row of out, by the contract.
+                    unsafe {
+                        let at = self.out.as_mut_ptr().add((first + r) * self.out_pitch + from);
+                        let at = at.add(v * L::COUNT);
+                        let sum =
+                            if self.add || ks.0 > 0 { lanes.add(sum, lanes.load(at)) } else { sum };
+                        lanes.store(at, sum);
+                    }
+                }
+            }
+        }
+    }
 }

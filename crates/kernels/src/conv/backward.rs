@@ -5,9 +5,10 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::{
-    Gradients, SHARD,
+    Gradients,
     geometry::Geometry,
     patches::{Fill, Store, Windows},
+    winograd,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
@@ -47,7 +48,7 @@ impl<'a> Seen<'a> {
     }
 
     /// Results of one channel of one image.
-    fn channel(&self, g: &Geometry, image: usize, channel: usize) -> Channel<'a> {
+    pub(super) fn channel(&self, g: &Geometry, image: usize, channel: usize) -> Channel<'a> {
         let from = image * g.result() + channel * g.pooled();
         let results = from..from + g.pooled();
         let winners: &'a [u16] = if g.spec.pool > 1 { &self.winners[results.clone()] } else { &[] };
@@ -56,7 +57,7 @@ impl<'a> Seen<'a> {
 }
 
 #[derive(Clone, Copy)]
-struct Channel<'a> {
+pub(super) struct Channel<'a> {
     y: &'a [f32],
     dy: &'a [f32],
     winners: &'a [u16],
@@ -71,11 +72,16 @@ pub(super) fn backward(
     wanted: bool,
 ) -> Gradients<f32> {
     let mut dx = unwritten(if wanted { seen.x.len() } else { 0 });
-    let flipped = wanted.then(|| flipped(g, w));
+    let filters = match (wanted, winograd::fits(g)) {
+        (false, _) => Filters::Unused,
+        (true, true) => Filters::Tiles(winograd::Filters::turned(isa, w, g.outputs)),
+        (true, false) => Filters::Windows(flipped(g, w)),
+    };
     let mut rest = &mut dx[..];
     let mut shards = Vec::new();
-    for from in (0..g.images).step_by(SHARD) {
-        let count = SHARD.min(g.images - from);
+    let images = g.shard();
+    for from in (0..g.images).step_by(images) {
+        let count = images.min(g.images - from);
         let (dx, others) = rest.split_at_mut(rest.len().min(count * g.image()));
         rest = others;
         shards.push((seen.images(g, from, count), count, dx));
@@ -84,7 +90,12 @@ pub(super) fn backward(
         .into_par_iter()
         .map(|(seen, count, dx)| {
             Scratch::lend(|scratch| {
-                if let Some(flipped) = &flipped {
+                if winograd::fits(g) {
+                    let turned =
+                        if let Filters::Tiles(turned) = &filters { Some(turned) } else { None };
+                    return winograd::gradients(isa, g, seen, turned, dx, scratch);
+                }
+                if let Filters::Windows(flipped) = &filters {
                     input_gradient(isa, g, seen, flipped, dx, scratch);
                 }
                 weight_gradient(isa, g, seen, count, scratch)
@@ -101,6 +112,15 @@ pub(super) fn backward(
     // SAFETY: if wanted, the shards cover all images and write all channels of theirs; otherwise it is empty.
     let dx = unsafe { written(dx) };
     Gradients { dw, db, dx: wanted.then_some(dx) }
+}
+
+/// Filters for the way back to the input, if that is asked for.
+enum Filters {
+    Unused,
+    /// By tiles of gradients.
+    Tiles(winograd::Filters),
+    /// By what windows see.
+    Windows(Panels),
 }
 
 /// Gradients of filters and biases summed over the images of a shard.
@@ -153,11 +173,11 @@ fn weight_gradient(
 
 /// Gradient of one channel's map before bias and ReLU, `[places, pooled]`, and its sum added to `sum`. The derivative of the
 /// ReLU at 0 is taken as 0.
-struct MapGradient<'a> {
-    channel: Channel<'a>,
-    relu: bool,
-    map: &'a mut [f32],
-    sum: &'a mut f32,
+pub(super) struct MapGradient<'a> {
+    pub channel: Channel<'a>,
+    pub relu: bool,
+    pub map: &'a mut [f32],
+    pub sum: &'a mut f32,
 }
 
 impl Kernel for MapGradient<'_> {

@@ -8,6 +8,7 @@ use super::{
     SHARD,
     geometry::Geometry,
     patches::{Fill, Store, Windows},
+    winograd,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
@@ -28,18 +29,27 @@ pub(super) fn forward(
     b: &[f32],
 ) -> (Vec<f32>, Vec<u16>) {
     let size = g.result();
-    let filters = Panels::of_rows(w, g.outputs, g.filter());
+    let filters = if winograd::fits(g) {
+        Filters::Tiles(winograd::Filters::new(isa, w, g.outputs))
+    } else {
+        Filters::Windows(Panels::of_rows(w, g.outputs, g.filter()))
+    };
+    let images = g.shard();
     let mut y = unwritten(g.images * size);
     let mut winners = unwritten(if g.spec.pool > 1 { y.len() } else { 0 });
     let mut rest = &mut winners[..];
-    let mut shards = Vec::with_capacity(g.images.div_ceil(SHARD));
-    for (y, x) in y.chunks_mut((SHARD * size).max(1)).zip(x.chunks(SHARD * g.image())) {
+    let mut shards = Vec::with_capacity(g.images.div_ceil(images));
+    for (y, x) in y.chunks_mut((images * size).max(1)).zip(x.chunks(images * g.image())) {
         let (winners, others) = rest.split_at_mut(rest.len().min(y.len()));
         rest = others;
         shards.push((y, x, winners));
     }
     shards.into_par_iter().for_each(|(y, x, winners)| {
-        Scratch::lend(|scratch| shard(isa, g, (y, winners), x, (&filters, b), scratch));
+        let results = (y, winners);
+        Scratch::lend(|scratch| match &filters {
+            Filters::Tiles(filters) => winograd::values(isa, g, results, x, (filters, b), scratch),
+            Filters::Windows(filters) => shard(isa, g, results, x, (filters, b), scratch),
+        });
     });
     #[expect(unsafe_code, reason = "memory that was not cleared")]
     // SAFETY: the shards cover all images, and each writes all channels of its own.
@@ -48,7 +58,20 @@ pub(super) fn forward(
     }
 }
 
+/// Filters for one of the two ways to compute values.
+enum Filters {
+    /// By tiles of results.
+    Tiles(winograd::Filters),
+    /// By what the windows see.
+    Windows(Panels),
+}
+
 impl Geometry {
+    /// Images of a task. Gradients of weights are summed over tasks in order.
+    pub(super) fn shard(&self) -> usize {
+        if winograd::fits(self) { winograd::shard(self) } else { SHARD }
+    }
+
     /// The windows of the forward pass.
     pub(super) const fn windows(&self) -> Windows {
         let border = 2 * self.spec.padding;

@@ -115,6 +115,35 @@ fn every_remainder_agrees_with_the_definition() {
 }
 
 #[test]
+fn tiles_of_results_agree_with_the_definition() {
+    for (images, channels, [height, width], outputs) in [
+        (1, 16, [3, 3], 16),
+        (1, 16, [1, 2], 17),
+        (3, 16, [32, 30], 16),
+        (9, 19, [11, 8], 37),
+        (2, 70, [7, 9], 33),
+        (3, 33, [4, 4], 130),
+        (50, 17, [2, 2], 24),
+        (61, 16, [3, 2], 18),
+    ] {
+        for (padding, pool) in [(0, 1), (1, 1), (2, 1), (0, 2), (1, 2), (2, 2)] {
+            let spec = ConvSpec { stride: 1, padding, pool };
+            let rows = (height + 2 * padding).saturating_sub(2);
+            let cols = (width + 2 * padding).saturating_sub(2);
+            if rows.min(cols) < pool {
+                continue;
+            }
+            for relu in [true, false] {
+                let g = geometry([images, channels, height, width], [outputs, 3], spec);
+                let g = Geometry { relu, ..g };
+                assert!(super::winograd::fits(&g));
+                check(&g, &arguments(&g));
+            }
+        }
+    }
+}
+
+#[test]
 fn of_equal_values_the_first_wins_and_zeros_pass_nothing() {
     for isa in Isa::all() {
         // One channel of a filter that copies: rows of small whole numbers are full of ties and zeros.

@@ -1,0 +1,137 @@
+//! Images with channels innermost.
+
+use crate::{
+    buffer::{Block, pitch},
+    isa::Kernel,
+    lanes::{Lanes, WIDEST},
+};
+
+/// An image `[row, col, channel]` in scratch memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Canvas {
+    pub rows: usize,
+    pub cols: usize,
+    /// From one column to the next: the channels, and room for whole vectors.
+    pub pitch: usize,
+}
+
+impl Canvas {
+    pub const fn new(rows: usize, cols: usize, channels: usize) -> Self {
+        Self { rows, cols, pitch: pitch(channels) }
+    }
+
+    pub const fn len(self) -> usize {
+        self.rows * self.cols * self.pitch
+    }
+
+    /// Of the first channel.
+    pub const fn index(self, row: usize, col: usize) -> usize {
+        (row * self.cols + col) * self.pitch
+    }
+
+    /// Indices of a picture of `rows` and `cols` that begins at row and column `first`, in reading order.
+    pub fn places(self, rows: usize, cols: usize, first: usize) -> Vec<usize> {
+        let all = (0..rows).flat_map(|r| (0..cols).map(move |c| (r, c)));
+        all.map(|(r, c)| self.index(first + r, first + c)).collect()
+    }
+}
+
+/// Puts rows of numbers, one per channel, onto a canvas.
+pub(super) struct Draw<'a> {
+    /// `[channels, positions]`
+    pub rows: &'a [f32],
+    /// From one row to the next.
+    pub pitch: usize,
+    /// Where on the canvas each position is.
+    pub places: &'a [usize],
+    pub canvas: &'a mut [f32],
+    /// Channel of the first row, a multiple of [`WIDEST`].
+    pub first: usize,
+}
+
+impl Kernel for Draw<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { rows, pitch, places, canvas, first } = self;
+        assert!(places.len() <= pitch && first.is_multiple_of(WIDEST));
+        for (block, rows) in rows.chunks(L::COUNT * pitch).enumerate() {
+            let channel = first + block * L::COUNT;
+            for (from, places) in (0..).step_by(L::COUNT).zip(places.chunks(L::COUNT)) {
+                let mut square = lanes.square(lanes.splat(0.0));
+                for (vector, row) in square.as_mut().iter_mut().zip(rows.chunks_exact(pitch)) {
+                    #[expect(unsafe_code, reason = "a vector from memory")]
+                    // SAFETY: the row has as many numbers from `from` on as there are places.
+                    unsafe {
+                        *vector = load(lanes, &row[from..], places.len());
+                    }
+                }
+                let square = lanes.transposed(square);
+                for (vector, place) in square.as_ref().iter().zip(places) {
+                    let to = &mut canvas[place + channel..][..L::COUNT];
+                    #[expect(unsafe_code, reason = "a vector to memory")]
+                    // SAFETY: the slice is as long as a vector.
+                    unsafe {
+                        lanes.store(to.as_mut_ptr(), *vector);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The first `n` numbers of `from`, at most a vector of them.
+///
+/// # Safety
+/// There are that many.
+#[inline(always)]
+#[expect(unsafe_code, reason = "a vector from memory")]
+unsafe fn load<L: Lanes>(lanes: L, from: &[f32], n: usize) -> L::V {
+    debug_assert!(n <= from.len());
+    // SAFETY: promised by the caller.
+    unsafe {
+        if n < L::COUNT { lanes.load_first(from.as_ptr(), n) } else { lanes.load(from.as_ptr()) }
+    }
+}
+
+/// The way back: rows of numbers, one per channel, from a canvas.
+pub(super) struct Read<'a> {
+    pub canvas: &'a [f32],
+    /// Where on the canvas each position is.
+    pub places: &'a [usize],
+    /// `[channels, positions]`
+    pub to: Block<'a>,
+}
+
+impl Kernel for Read<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { canvas, places, to } = self;
+        assert!(places.len() == to.columns());
+        for channel in (0..to.rows()).step_by(L::COUNT) {
+            for (from, places) in (0..).step_by(L::COUNT).zip(places.chunks(L::COUNT)) {
+                let mut square = lanes.square(lanes.splat(0.0));
+                for (vector, place) in square.as_mut().iter_mut().zip(places) {
+                    let at = &canvas[place + channel..][..L::COUNT];
+                    #[expect(unsafe_code, reason = "a vector from memory")]
+                    // SAFETY: the slice is as long as a vector.
+                    unsafe {
+                        *vector = lanes.load(at.as_ptr());
+                    }
+                }
+                let square = lanes.transposed(square);
+                for (row, vector) in (channel..to.rows()).zip(square.as_ref()) {
+                    #[expect(unsafe_code, reason = "a vector to memory")]
+                    // SAFETY: the row lies in the block, and from `from` on has as many numbers as there are places.
+                    unsafe {
+                        let at = to.at().add(row * to.pitch() + from);
+                        if places.len() < L::COUNT {
+                            lanes.store_first(at, places.len(), *vector);
+                        } else {
+                            lanes.store(at, *vector);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The maps between pixels and the entries of tiles.
+//!
+//! Named as in Lavin and Gray 2016, equations 5 and 7: inputs `B^T d B`, results `A^T m A`, and for gradients of results the
+//! transpose of the latter.
+
+use std::array::from_fn;
+
+use super::{Finish, canvas::Canvas};
+use crate::{
+    buffer::pitch,
+    isa::Kernel,
+    lanes::{Lanes, WIDEST},
+    tile::Entries,
+};
+
+/// Entries of a tile of inputs.
+pub(super) const ENTRIES: usize = 16;
+
+/// Size of [`Matrices`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    rows: usize,
+    columns: usize,
+}
+
+impl Shape {
+    pub const fn new(rows: usize, columns: usize) -> Self {
+        Self { rows, columns }
+    }
+
+    /// From one row to the next.
+    pub const fn pitch(self) -> usize {
+        pitch(self.columns)
+    }
+
+    /// From one matrix to the next; a line more than it takes, so that the entries of a tile fall into different cache sets.
+    const fn step(self) -> usize {
+        self.rows * self.pitch() + WIDEST
+    }
+
+    pub const fn len(self) -> usize {
+        ENTRIES * self.step()
+    }
+}
+
+/// A matrix of rows and channels for each entry of a tile.
+pub(super) struct Matrices<'a> {
+    pub shape: Shape,
+    pub values: &'a mut [f32],
+}
+
+impl Matrices<'_> {
+    pub fn entries(&self, entry: usize) -> Entries<'_> {
+        let step = self.shape.step();
+        Entries {
+            values: &self.values[entry * step..][..step],
+            by_row: self.shape.pitch(),
+            by_k: 1,
+        }
+    }
+
+    pub fn matrix_mut(&mut self, entry: usize) -> &mut [f32] {
+        let step = self.shape.step();
+        &mut self.values[entry * step..][..step]
+    }
+}
+
+/// Maps a row to another, and then the columns of all rows.
+#[inline(always)]
+fn both_ways<V: Copy, const N: usize, const M: usize>(
+    x: [[V; N]; N],
+    f: impl Fn([V; N]) -> [V; M],
+) -> [[V; M]; M] {
+    let rows = x.map(&f);
+    let columns: [[V; M]; M] = from_fn(|j| f(from_fn(|i| rows[i][j])));
+    from_fn(|i| from_fn(|j| columns[j][i]))
+}
+
+/// `B^T d B` of tiles of 4x4 inputs.
+pub(super) struct Spread<'a, 'b> {
+    pub canvas: &'a [f32],
+    pub of: Canvas,
+    /// Index of the first pixel of each tile.
+    pub starts: &'a [usize],
+    pub to: &'a mut Matrices<'b>,
+}
+
+impl Kernel for Spread<'_, '_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { canvas, of, starts, to } = self;
+        spread(lanes, (canvas, of), starts, to, |d: [[L::V; 4]; 4]| {
+            both_ways(d, |[a, b, c, d]| {
+                [lanes.sub(a, c), lanes.add(b, c), lanes.sub(c, b), lanes.sub(b, d)]
+            })
+        });
+    }
+}
+
+/// `A dz A^T` of tiles of 2x2 gradients.
+pub(super) struct SpreadGradient<'a, 'b> {
+    pub canvas: &'a [f32],
+    pub of: Canvas,
+    /// Index of the first pixel of each tile.
+    pub starts: &'a [usize],
+    pub to: &'a mut Matrices<'b>,
+}
+
+impl Kernel for SpreadGradient<'_, '_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { canvas, of, starts, to } = self;
+        let zero = lanes.splat(0.0);
+        spread(lanes, (canvas, of), starts, to, |d: [[L::V; 2]; 2]| {
+            both_ways(d, |[a, b]| [a, lanes.add(a, b), lanes.sub(a, b), lanes.sub(zero, b)])
+        });
+    }
+}
+
+/// Writes `map` of tiles of `N` by `N` pixels, a row per tile.
+#[inline(always)]
+fn spread<L: Lanes, const N: usize>(
+    lanes: L,
+    (canvas, of): (&[f32], Canvas),
+    starts: &[usize],
+    to: &mut Matrices<'_>,
+    map: impl Fn([[L::V; N]; N]) -> [[L::V; 4]; 4],
+) {
+    let shape = to.shape;
+    let channels = shape.columns.next_multiple_of(L::COUNT);
+    let reach = of.index(N - 1, N - 1) + channels;
+    assert!(
+        starts.len() <= shape.rows && to.values.len() >= shape.len() && shape.pitch() == of.pitch
+    );
+    for (row, &start) in starts.iter().enumerate() {
+        let tile = &canvas[start..][..reach];
+        for channel in (0..channels).step_by(L::COUNT) {
+            #[expect(unsafe_code, reason = "vectors from and to memory")]
+            // SAFETY: pixels up to `reach` were seen to be there, and each matrix has the row.
+            unsafe {
+                let at = tile.as_ptr().add(channel);
+                let pixels =
+                    from_fn(|y| from_fn(|x| lanes.load(at.add((y * of.cols + x) * of.pitch))));
+                let entries = map(pixels);
+                let to = to.values.as_mut_ptr().add(row * shape.pitch() + channel);
+                for (entry, vector) in entries.as_flattened().iter().enumerate() {
+                    lanes.store(to.add(entry * shape.step()), *vector);
+                }
+            }
+        }
+    }
+}
+
+/// `A^T m A`: results of tiles, finished, and with `places` the largest of each tile and the place where it stood.
+pub(super) struct Together<'a, 'b> {
+    pub from: &'a Matrices<'b>,
+    /// Index of the first result of each tile.
+    pub starts: &'a [usize],
+    pub of: Canvas,
+    pub finish: Finish<'a>,
+    pub map: &'a mut [f32],
+    pub places: Option<&'a mut [f32]>,
+}
+
+impl Kernel for Together<'_, '_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { from, starts, of, finish, map, mut places } = self;
+        let shape = from.shape;
+        let channels = shape.columns.next_multiple_of(L::COUNT);
+        let reach = if places.is_some() { 0 } else { of.index(1, 1) } + channels;
+        assert!(starts.len() <= shape.rows && from.values.len() >= shape.len());
+        assert!(finish.bias.len() >= channels && shape.pitch() == of.pitch);
+        for (row, &start) in starts.iter().enumerate() {
+            let map = &mut map[start..][..reach];
+            let mut places = places.as_deref_mut().map(|places| &mut places[start..][..reach]);
+            for channel in (0..channels).step_by(L::COUNT) {
+                #[expect(unsafe_code, reason = "vectors from and to memory")]
+                // SAFETY: each matrix has the row, and the slices and the bias reach far enough.
+                unsafe {
+                    let at = from.values.as_ptr().add(row * shape.pitch() + channel);
+                    let entries =
+                        from_fn(|i| from_fn(|j| lanes.load(at.add((4 * i + j) * shape.step()))));
+                    let bias = lanes.load(finish.bias.as_ptr().add(channel));
+                    let results = both_ways(entries, |[a, b, c, d]: [L::V; 4]| {
+                        [lanes.add(lanes.add(a, b), c), lanes.sub(lanes.sub(b, c), d)]
+                    });
+                    let results = results.map(|row| {
+                        row.map(|v| {
+                            let v = lanes.add(v, bias);
+                            if finish.relu { lanes.relu(v) } else { v }
+                        })
+                    });
+                    let to = map.as_mut_ptr().add(channel);
+                    if let Some(places) = &mut places {
+                        let mut kept = [results[0][0], lanes.splat(0.0)];
+                        for (place, &v) in results.as_flattened().iter().enumerate().skip(1) {
+                            kept = lanes.larger(kept, [v, lanes.splat(place as f32)]);
+                        }
+                        lanes.store(to, kept[0]);
+                        lanes.store(places.as_mut_ptr().add(channel), kept[1]);
+                    } else {
+                        for (y, row) in results.iter().enumerate() {
+                            for (x, v) in row.iter().enumerate() {
+                                lanes.store(to.add((y * of.cols + x) * of.pitch), *v);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
