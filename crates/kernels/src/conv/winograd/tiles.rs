@@ -3,8 +3,6 @@
 //! Named as in Lavin and Gray 2016, equations 5 and 7: inputs `B^T d B`, results `A^T m A`, and for gradients of results the
 //! transpose of the latter.
 
-use std::array::from_fn;
-
 use super::{Finish, canvas::Canvas};
 use crate::{
     buffer::pitch,
@@ -65,15 +63,64 @@ impl Matrices<'_> {
     }
 }
 
-/// Maps a row to another, and then the columns of all rows.
+/// A linear map of `N` numbers to `M`. No closure: these are not inlined for certain, and only what is inlined is compiled for
+/// the instructions of `L`.
+trait Linear<const N: usize, const M: usize> {
+    fn map<L: Lanes>(lanes: L, x: [L::V; N]) -> [L::V; M];
+}
+
+/// `B^T`
+struct OfInputs;
+
+impl Linear<4, 4> for OfInputs {
+    #[inline(always)]
+    fn map<L: Lanes>(lanes: L, [a, b, c, d]: [L::V; 4]) -> [L::V; 4] {
+        [lanes.sub(a, c), lanes.add(b, c), lanes.sub(c, b), lanes.sub(b, d)]
+    }
+}
+
+/// `A`
+struct OfGradients;
+
+impl Linear<2, 4> for OfGradients {
+    #[inline(always)]
+    fn map<L: Lanes>(lanes: L, [a, b]: [L::V; 2]) -> [L::V; 4] {
+        [a, lanes.add(a, b), lanes.sub(a, b), lanes.sub(lanes.splat(0.0), b)]
+    }
+}
+
+/// `A^T`
+struct OfProducts;
+
+impl Linear<4, 2> for OfProducts {
+    #[inline(always)]
+    fn map<L: Lanes>(lanes: L, [a, b, c, d]: [L::V; 4]) -> [L::V; 2] {
+        [lanes.add(lanes.add(a, b), c), lanes.sub(lanes.sub(b, c), d)]
+    }
+}
+
+/// Maps the rows, and then the columns of what that gives.
 #[inline(always)]
-fn both_ways<V: Copy, const N: usize, const M: usize>(
-    x: [[V; N]; N],
-    f: impl Fn([V; N]) -> [V; M],
-) -> [[V; M]; M] {
-    let rows = x.map(&f);
-    let columns: [[V; M]; M] = from_fn(|j| f(from_fn(|i| rows[i][j])));
-    from_fn(|i| from_fn(|j| columns[j][i]))
+fn both_ways<F: Linear<N, M>, L: Lanes, const N: usize, const M: usize>(
+    lanes: L,
+    x: [[L::V; N]; N],
+) -> [[L::V; M]; M] {
+    let zero = lanes.splat(0.0);
+    let mut rows = [[zero; M]; N];
+    for (to, row) in rows.iter_mut().zip(x) {
+        *to = F::map(lanes, row);
+    }
+    let mut result = [[zero; M]; M];
+    for col in 0..M {
+        let mut column = [zero; N];
+        for (to, row) in column.iter_mut().zip(&rows) {
+            *to = row[col];
+        }
+        for (to, v) in result.iter_mut().zip(F::map(lanes, column)) {
+            to[col] = v;
+        }
+    }
+    result
 }
 
 /// `B^T d B` of tiles of 4x4 inputs.
@@ -89,11 +136,7 @@ impl Kernel for Spread<'_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let Self { canvas, of, starts, to } = self;
-        spread(lanes, (canvas, of), starts, to, |d: [[L::V; 4]; 4]| {
-            both_ways(d, |[a, b, c, d]| {
-                [lanes.sub(a, c), lanes.add(b, c), lanes.sub(c, b), lanes.sub(b, d)]
-            })
-        });
+        spread::<OfInputs, L, 4>(lanes, (canvas, of), starts, to);
     }
 }
 
@@ -110,21 +153,17 @@ impl Kernel for SpreadGradient<'_, '_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let Self { canvas, of, starts, to } = self;
-        let zero = lanes.splat(0.0);
-        spread(lanes, (canvas, of), starts, to, |d: [[L::V; 2]; 2]| {
-            both_ways(d, |[a, b]| [a, lanes.add(a, b), lanes.sub(a, b), lanes.sub(zero, b)])
-        });
+        spread::<OfGradients, L, 2>(lanes, (canvas, of), starts, to);
     }
 }
 
-/// Writes `map` of tiles of `N` by `N` pixels, a row per tile.
+/// Maps tiles of `N` by `N` pixels, a row per tile.
 #[inline(always)]
-fn spread<L: Lanes, const N: usize>(
+fn spread<F: Linear<N, 4>, L: Lanes, const N: usize>(
     lanes: L,
     (canvas, of): (&[f32], Canvas),
     starts: &[usize],
     to: &mut Matrices<'_>,
-    map: impl Fn([[L::V; N]; N]) -> [[L::V; 4]; 4],
 ) {
     let shape = to.shape;
     let channels = shape.columns.next_multiple_of(L::COUNT);
@@ -139,9 +178,13 @@ fn spread<L: Lanes, const N: usize>(
             // SAFETY: pixels up to `reach` were seen to be there, and each matrix has the row.
             unsafe {
                 let at = tile.as_ptr().add(channel);
-                let pixels =
-                    from_fn(|y| from_fn(|x| lanes.load(at.add((y * of.cols + x) * of.pitch))));
-                let entries = map(pixels);
+                let mut pixels = [[lanes.splat(0.0); N]; N];
+                for (y, row) in pixels.iter_mut().enumerate() {
+                    for (x, pixel) in row.iter_mut().enumerate() {
+                        *pixel = lanes.load(at.add((y * of.cols + x) * of.pitch));
+                    }
+                }
+                let entries = both_ways::<F, L, N, 4>(lanes, pixels);
                 let to = to.values.as_mut_ptr().add(row * shape.pitch() + channel);
                 for (entry, vector) in entries.as_flattened().iter().enumerate() {
                     lanes.store(to.add(entry * shape.step()), *vector);
@@ -179,18 +222,18 @@ impl Kernel for Together<'_, '_> {
                 // SAFETY: each matrix has the row, and the slices and the bias reach far enough.
                 unsafe {
                     let at = from.values.as_ptr().add(row * shape.pitch() + channel);
-                    let entries =
-                        from_fn(|i| from_fn(|j| lanes.load(at.add((4 * i + j) * shape.step()))));
+                    let mut entries = [[lanes.splat(0.0); 4]; 4];
+                    for (entry, vector) in entries.as_flattened_mut().iter_mut().enumerate() {
+                        *vector = lanes.load(at.add(entry * shape.step()));
+                    }
                     let bias = lanes.load(finish.bias.as_ptr().add(channel));
-                    let results = both_ways(entries, |[a, b, c, d]: [L::V; 4]| {
-                        [lanes.add(lanes.add(a, b), c), lanes.sub(lanes.sub(b, c), d)]
-                    });
-                    let results = results.map(|row| {
-                        row.map(|v| {
-                            let v = lanes.add(v, bias);
-                            if finish.relu { lanes.relu(v) } else { v }
-                        })
-                    });
+                    let mut results = both_ways::<OfProducts, L, 4, 2>(lanes, entries);
+                    for v in results.as_flattened_mut() {
+                        *v = lanes.add(*v, bias);
+                        if finish.relu {
+                            *v = lanes.relu(*v);
+                        }
+                    }
                     let to = map.as_mut_ptr().add(channel);
                     if let Some(places) = &mut places {
                         let mut kept = [results[0][0], lanes.splat(0.0)];
