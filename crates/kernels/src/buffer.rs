@@ -100,8 +100,6 @@ pub(crate) struct Scratch {
     pub patches: Vec<f32>,
     /// Maps before the pool, or their gradients.
     pub map: Vec<f32>,
-    /// Sums over images.
-    pub sums: Vec<f32>,
 }
 
 impl Scratch {

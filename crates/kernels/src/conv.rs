@@ -1,9 +1,11 @@
 //! Convolution, bias, ReLU and max-pool in one operation, and the convolution and bias alone.
 
 mod backward;
+mod canvas;
 mod forward;
 mod geometry;
 mod patches;
+mod pixels;
 mod simple;
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,37 @@ pub struct ConvSpec {
 pub fn conv2d_relu_pool(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec) -> Result<Tensor> {
     let op = Conv::new(x, w, b, spec, true)?;
     x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, op)
+}
+
+/// How a convolution is computed in f32. The numbers of channels decide, as they decide which way is the fastest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By tiles of 2x2 results.
+    Tiles,
+    /// Pixel by pixel, a product of channels for each place of the filter.
+    Pixels,
+    /// By a matrix of what each window sees.
+    Windows,
+}
+
+impl Geometry {
+    fn way(&self) -> Way {
+        if winograd::fits(self) {
+            Way::Tiles
+        } else if pixels::fits(self) {
+            Way::Pixels
+        } else {
+            Way::Windows
+        }
+    }
+
+    /// Images of a task. Gradients of weights are summed over tasks in order.
+    fn shard(&self) -> usize {
+        match self.way() {
+            Way::Tiles => winograd::shard(self),
+            Way::Pixels | Way::Windows => SHARD,
+        }
+    }
 }
 
 pub(crate) struct Conv {

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use candle_core::{CpuStorage, DType, Error, Layout, Result, Storage, Tensor, WithDType, bail};
+use rayon::prelude::*;
 
 /// f32 for training, f64 for gradient checks.
 pub(crate) trait Element: WithDType {
@@ -84,6 +85,21 @@ pub(crate) fn add<T: WithDType>(total: &mut [T], part: &[T]) {
     for (t, p) in total.iter_mut().zip(part) {
         *t += *p;
     }
+}
+
+/// The sum of parts of one length, added in order.
+pub(crate) fn total(parts: Vec<Vec<f32>>) -> Vec<f32> {
+    // What one thread adds at a time.
+    const SOME: usize = 1 << 14;
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().unwrap_or_default();
+    let rest: Vec<_> = parts.collect();
+    total.par_chunks_mut(SOME).enumerate().for_each(|(i, total)| {
+        for part in &rest {
+            add(total, &part[i * SOME..][..total.len()]);
+        }
+    });
+    total
 }
 
 /// l2 norm over all entries of a tensor of f32 or f64, summed in f64 in a fixed order.

@@ -329,14 +329,14 @@ unsafe fn products<L: Lanes, const ROWS: usize>(
     out
 }
 
-/// `out = a b`, or `out += a b`, with a left factor that is read where it lies. All rows begin at whole cache lines, and are
-/// readable and writable up to a multiple of [`WIDEST`] columns.
-pub(crate) struct Product<'a> {
-    pub a: Entries<'a>,
+/// `out = a b`, or `out += a b`, with factors that are read where they lie. All rows of `b` and `out` begin at whole cache lines,
+/// and are readable and writable up to a multiple of [`WIDEST`] columns.
+pub(crate) struct Product<'a, R, K, B> {
+    pub a: Entries<'a, R, K>,
     /// `[depth, columns]`
     pub b: &'a [f32],
-    /// From one row of `b` to the next.
-    pub pitch: usize,
+    /// Where its rows begin.
+    pub by_k: B,
     /// Rows, depth and columns.
     pub size: [usize; 3],
     pub add: bool,
@@ -346,18 +346,52 @@ pub(crate) struct Product<'a> {
     pub out_pitch: usize,
 }
 
-/// A matrix whose entry (row, k) is `values[row * by_row + k * by_k]`.
+/// A matrix whose entry (row, k) is at `by_row.at(row) + by_k.at(k)`.
 #[derive(Clone, Copy)]
-pub(crate) struct Entries<'a> {
+pub(crate) struct Entries<'a, R, K> {
     pub values: &'a [f32],
-    pub by_row: usize,
-    pub by_k: usize,
+    pub by_row: R,
+    pub by_k: K,
+}
+
+/// Where things of a kind are.
+pub(crate) trait Places: Copy {
+    fn at(self, i: usize) -> usize;
+    /// The largest of the first `count > 0` places.
+    fn last(self, count: usize) -> usize;
+}
+
+/// Each so far from the one before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Every(pub usize);
+
+impl Places for Every {
+    #[inline(always)]
+    fn at(self, i: usize) -> usize {
+        i * self.0
+    }
+
+    fn last(self, count: usize) -> usize {
+        (count - 1) * self.0
+    }
+}
+
+/// Anywhere.
+impl Places for &[usize] {
+    #[inline(always)]
+    fn at(self, i: usize) -> usize {
+        self[i]
+    }
+
+    fn last(self, count: usize) -> usize {
+        self[..count].iter().copied().max().unwrap_or(0)
+    }
 }
 
 /// Rows of a tile of [`Product`].
 const SIX: usize = 6;
 
-impl Kernel for Product<'_> {
+impl<R: Places, K: Places, B: Places> Kernel for Product<'_, R, K, B> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
         let [rows, depth, columns] = self.size;
@@ -365,8 +399,8 @@ impl Kernel for Product<'_> {
             return;
         }
         let readable = columns.next_multiple_of(WIDEST);
-        assert!(self.a.values.len() > (rows - 1) * self.a.by_row + (depth - 1) * self.a.by_k);
-        assert!(self.b.len() >= (depth - 1) * self.pitch + readable);
+        assert!(self.a.values.len() > self.a.by_row.last(rows) + self.a.by_k.last(depth));
+        assert!(self.b.len() >= self.by_k.last(depth) + readable);
         assert!(self.out.len() >= (rows - 1) * self.out_pitch + readable);
         let pieces = depth.div_ceil(DEPTH);
         let vectors = if L::MANY { 4 } else { 2 };
@@ -387,7 +421,7 @@ impl Kernel for Product<'_> {
     }
 }
 
-impl Product<'_> {
+impl<R: Places, K: Places, B: Places> Product<'_, R, K, B> {
     /// All rows of `VECTORS` vectors of columns.
     ///
     /// # Safety
@@ -402,7 +436,7 @@ impl Product<'_> {
             // A tile that does not fit sees the last row several times; the copies are dropped.
             let mut a = [values.as_ptr(); SIX];
             for (r, a) in a.iter_mut().enumerate() {
-                *a = a.wrapping_add((first + r).min(rows - 1) * by_row);
+                *a = a.wrapping_add(by_row.at((first + r).min(rows - 1)));
             }
             let mut sums = [[lanes.splat(0.0); VECTORS]; SIX];
             for k in ks.0..ks.1 {
@@ -410,12 +444,13 @@ impl Product<'_> {
                 for (v, vector) in row.iter_mut().enumerate() {
                     // SAFETY: vector v of row k, by the contract.
                     *vector = unsafe {
-                        lanes.load(self.b.as_ptr().add(k * self.pitch + from + v * L::COUNT))
+                        lanes.load(self.b.as_ptr().add(self.by_k.at(k) + from + v * L::COUNT))
                     };
                 }
+                let k = by_k.at(k);
                 for (sums, a) in sums.iter_mut().zip(a) {
                     // SAFETY: entry k of a row, by the contract.
-                    let factor = lanes.splat(unsafe { *a.add(k * by_k) });
+                    let factor = lanes.splat(unsafe { *a.add(k) });
                     for (sum, &vector) in sums.iter_mut().zip(&row) {
                         *sum = lanes.mul_add(factor, vector, *sum);
                     }

@@ -43,6 +43,12 @@ impl Layer {
         self.shape.iter().product::<usize>() + vectors * self.shape[0]
     }
 
+    /// Whether a tensor belongs to it or to its batch norm.
+    pub fn owns(&self, tensor: &str) -> bool {
+        let owner = tensor.rsplit_once('.').map(|(owner, _)| owner);
+        owner.is_some_and(|owner| owner == self.name || self.norm.as_deref() == Some(owner))
+    }
+
     /// Name of its weight.
     pub(crate) fn weight(&self) -> String {
         format!("{}.weight", self.name)

@@ -134,11 +134,12 @@ fn describe(config: &TrainConfig, out: &Path) -> anyhow::Result<String> {
     let images = data.ids(config.split).len();
     let per_epoch = images / config.batch.max(1) as usize;
     let mut text = format!("{} {}: {} net\n", config.stage(), config.run.id, config.model.name());
+    let width = layers.iter().map(|layer| layer.name.len()).max().unwrap_or(0);
     let mut parameters = 0;
     for layer in &layers {
-        parameters += layer.shape.iter().product::<usize>() + layer.shape[0];
+        parameters += layer.parameters();
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {:<8} {:?}", layer.name, layer.shape);
+        let _ = writeln!(text, "  {:<width$} {:?}", layer.name, layer.shape);
     }
     let _ = writeln!(
         text,

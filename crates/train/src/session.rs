@@ -325,12 +325,9 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let depth = self.config.checkpoints.layers as usize;
-        let names: Vec<&str> =
-            self.net.layers().iter().take(depth).map(|l| l.name.as_str()).collect();
+        let layers = &self.net.layers()[..depth.min(self.net.layers().len())];
         let mut checkpoint = self.checkpoint()?;
-        checkpoint.parameters.retain(|tensor, _| {
-            tensor.split_once('.').is_some_and(|(layer, _)| names.contains(&layer))
-        });
+        checkpoint.parameters.retain(|tensor, _| layers.iter().any(|layer| layer.owns(tensor)));
         checkpoint.write(&self.dir.path(&Checkpoint::name(self.step)))
     }
 

@@ -5,14 +5,14 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::{
-    Gradients,
+    Gradients, Way,
     geometry::Geometry,
     patches::{Fill, Store, Windows},
-    winograd,
+    pixels, winograd,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
-    element::add,
+    element::total,
     isa::{Isa, Kernel},
     lanes::{Lanes, WIDEST},
     tile::{Dot, Outer, Panels, Rows},
@@ -72,11 +72,11 @@ pub(super) fn backward(
     wanted: bool,
 ) -> Gradients<f32> {
     let mut dx = unwritten(if wanted { seen.x.len() } else { 0 });
-    let filters = match (wanted, winograd::fits(g)) {
-        (false, _) => Filters::Unused,
-        (true, true) => Filters::Tiles(winograd::Filters::turned(isa, w, g.outputs)),
-        (true, false) => Filters::Windows(flipped(g, w)),
-    };
+    let filters = wanted.then(|| match g.way() {
+        Way::Tiles => Filters::Tiles(winograd::Filters::turned(isa, w, g.outputs)),
+        Way::Pixels => Filters::Pixels(pixels::Filters::back(g, w)),
+        Way::Windows => Filters::Windows(flipped(g, w)),
+    });
     let mut rest = &mut dx[..];
     let mut shards = Vec::new();
     let images = g.shard();
@@ -89,24 +89,34 @@ pub(super) fn backward(
     let sums: Vec<(Vec<f32>, Vec<f32>)> = shards
         .into_par_iter()
         .map(|(seen, count, dx)| {
-            Scratch::lend(|scratch| {
-                if winograd::fits(g) {
-                    let turned =
-                        if let Filters::Tiles(turned) = &filters { Some(turned) } else { None };
-                    return winograd::gradients(isa, g, seen, turned, dx, scratch);
+            Scratch::lend(|scratch| match (g.way(), &filters) {
+                (_, Some(Filters::Tiles(turned))) => {
+                    winograd::gradients(isa, g, seen, Some(turned), dx, scratch)
                 }
-                if let Filters::Windows(flipped) = &filters {
-                    input_gradient(isa, g, seen, flipped, dx, scratch);
+                (Way::Tiles, _) => winograd::gradients(isa, g, seen, None, dx, scratch),
+                (_, Some(Filters::Pixels(back))) => {
+                    pixels::gradients(isa, g, seen, Some(back), dx, scratch)
                 }
-                weight_gradient(isa, g, seen, count, scratch)
+                (Way::Pixels, _) => pixels::gradients(isa, g, seen, None, dx, scratch),
+                (Way::Windows, flipped) => {
+                    if let Some(Filters::Windows(flipped)) = flipped {
+                        input_gradient(isa, g, seen, flipped, dx, scratch);
+                    }
+                    weight_gradient(isa, g, seen, count, scratch)
+                }
             })
         })
         .collect();
-    let mut dw = vec![0.0; w.len()];
-    let mut db = vec![0.0; g.outputs];
-    for (w, b) in sums {
-        add(&mut dw, &w);
-        add(&mut db, &b);
+    let (dw, db): (Vec<_>, Vec<_>) = sums.into_iter().unzip();
+    let (mut dw, mut db) = (total(dw), total(db));
+    if g.images == 0 {
+        (dw, db) = (vec![0.0; w.len()], vec![0.0; g.outputs]);
+    } else {
+        dw = match g.way() {
+            Way::Tiles => winograd::filter_gradient(isa, g, dw),
+            Way::Pixels => pixels::filter_gradient(g, &dw),
+            Way::Windows => dw,
+        };
     }
     #[expect(unsafe_code, reason = "memory that was not cleared")]
     // SAFETY: if wanted, the shards cover all images and write all channels of theirs; otherwise it is empty.
@@ -114,12 +124,10 @@ pub(super) fn backward(
     Gradients { dw, db, dx: wanted.then_some(dx) }
 }
 
-/// Filters for the way back to the input, if that is asked for.
+/// Filters for the way back to the input, as each [`Way`] wants them.
 enum Filters {
-    Unused,
-    /// By tiles of gradients.
     Tiles(winograd::Filters),
-    /// By what windows see.
+    Pixels(pixels::Filters),
     Windows(Panels),
 }
 

@@ -5,10 +5,10 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::{
-    SHARD,
+    Way,
     geometry::Geometry,
     patches::{Fill, Store, Windows},
-    winograd,
+    pixels, winograd,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
@@ -29,10 +29,10 @@ pub(super) fn forward(
     b: &[f32],
 ) -> (Vec<f32>, Vec<u16>) {
     let size = g.result();
-    let filters = if winograd::fits(g) {
-        Filters::Tiles(winograd::Filters::new(isa, w, g.outputs))
-    } else {
-        Filters::Windows(Panels::of_rows(w, g.outputs, g.filter()))
+    let filters = match g.way() {
+        Way::Tiles => Filters::Tiles(winograd::Filters::new(isa, w, g.outputs)),
+        Way::Pixels => Filters::Pixels(pixels::Filters::new(g, w)),
+        Way::Windows => Filters::Windows(Panels::of_rows(w, g.outputs, g.filter())),
     };
     let images = g.shard();
     let mut y = unwritten(g.images * size);
@@ -48,6 +48,7 @@ pub(super) fn forward(
         let results = (y, winners);
         Scratch::lend(|scratch| match &filters {
             Filters::Tiles(filters) => winograd::values(isa, g, results, x, (filters, b), scratch),
+            Filters::Pixels(filters) => pixels::values(isa, g, results.0, x, (filters, b), scratch),
             Filters::Windows(filters) => shard(isa, g, results, x, (filters, b), scratch),
         });
     });
@@ -58,20 +59,14 @@ pub(super) fn forward(
     }
 }
 
-/// Filters for one of the two ways to compute values.
+/// Filters as each [`Way`] wants them.
 enum Filters {
-    /// By tiles of results.
     Tiles(winograd::Filters),
-    /// By what the windows see.
+    Pixels(pixels::Filters),
     Windows(Panels),
 }
 
 impl Geometry {
-    /// Images of a task. Gradients of weights are summed over tasks in order.
-    pub(super) fn shard(&self) -> usize {
-        if winograd::fits(self) { winograd::shard(self) } else { SHARD }
-    }
-
     /// The windows of the forward pass.
     pub(super) const fn windows(&self) -> Windows {
         let border = 2 * self.spec.padding;

@@ -68,9 +68,14 @@ impl Geometry {
         self.channels * self.height * self.width
     }
 
+    /// Places in a filter.
+    pub const fn taps(&self) -> usize {
+        self.kernel * self.kernel
+    }
+
     /// Values per filter.
     pub const fn filter(&self) -> usize {
-        self.channels * self.kernel * self.kernel
+        self.channels * self.taps()
     }
 
     /// Values per channel of the result.

@@ -136,7 +136,39 @@ fn tiles_of_results_agree_with_the_definition() {
             for relu in [true, false] {
                 let g = geometry([images, channels, height, width], [outputs, 3], spec);
                 let g = Geometry { relu, ..g };
-                assert!(super::winograd::fits(&g));
+                assert_eq!(g.way(), super::Way::Tiles);
+                check(&g, &arguments(&g));
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_pixels_agree_with_the_definition() {
+    for (images, channels, [height, width], outputs) in
+        [(1, 16, [5, 6], 16), (9, 19, [11, 8], 37), (2, 70, [7, 9], 33), (13, 16, [1, 1], 17)]
+    {
+        for (kernel, stride, padding) in [
+            (1, 1, 0),
+            (1, 2, 0),
+            (1, 1, 1),
+            (2, 2, 0),
+            (2, 3, 1),
+            (3, 2, 0),
+            (3, 2, 1),
+            (3, 3, 2),
+            (3, 1, 3),
+            (5, 1, 2),
+            (5, 2, 1),
+        ] {
+            if height.min(width) + 2 * padding < kernel {
+                continue;
+            }
+            for relu in [true, false] {
+                let spec = ConvSpec { stride, padding, pool: 1 };
+                let g = geometry([images, channels, height, width], [outputs, kernel], spec);
+                let g = Geometry { relu, ..g };
+                assert_eq!(g.way(), super::Way::Pixels);
                 check(&g, &arguments(&g));
             }
         }

@@ -7,33 +7,31 @@
 //!
 //! Inside, channels are innermost, so that vectors are full however small a map is.
 
-mod canvas;
 mod filters;
 mod tiles;
 
 use std::mem::MaybeUninit;
 
+use rayon::prelude::*;
+
 use super::{
     SHARD,
-    backward::{MapGradient, Seen},
+    backward::Seen,
+    canvas::{Canvas, Draw, Read, Sides},
     geometry::Geometry,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized},
     isa::Isa,
-    lanes::WIDEST,
-    tile::{Entries, Product},
+    tile::{Entries, Every, Product},
 };
-use canvas::{Canvas, Draw, Read};
 pub(super) use filters::Filters;
 use tiles::{ENTRIES, Matrices, Shape, Spread, SpreadGradient, Together};
 
 /// Channels on both sides from which on this way is the faster one.
 const MANY: usize = 16;
-/// Tiles that are worked on together, about: fewer would read the filters too often, more would leave the second cache.
-const TILES: usize = 48;
-/// Channels whose gradients are brought into order together.
-const CHANNELS: usize = WIDEST;
+/// Outputs whose filters' gradients a task brings into order.
+const OUTPUTS: usize = 16;
 
 /// Whether this way can be taken, and pays.
 pub(super) fn fits(g: &Geometry) -> bool {
@@ -45,9 +43,9 @@ pub(super) fn fits(g: &Geometry) -> bool {
         && g.channels.min(g.outputs) >= MANY
 }
 
-/// Images of a task: of small maps enough to make use of the filters while they are in a cache.
+/// Images of a task: of small maps more, as every task reads all filters and writes as many sums.
 pub(super) fn shard(g: &Geometry) -> usize {
-    SHARD.max(TILES.div_ceil(Grid::of_results(g).count().max(1)))
+    (128 / Grid::of_results(g).count().max(1)).clamp(SHARD, 32)
 }
 
 /// Tiles of 2x2 that cover a map.
@@ -136,11 +134,22 @@ const fn border(g: &Geometry) -> usize {
     2 - g.spec.padding
 }
 
-/// Images that are worked on together, and tiles, where each image has `count` tiles.
-fn group(count: usize, images: usize) -> (usize, usize) {
-    let together = TILES.div_ceil(count).clamp(1, images);
-    let all = together * count;
-    (together, all.div_ceil(all.div_ceil(2 * TILES)))
+/// How much is worked on together.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    images: usize,
+    tiles: usize,
+}
+
+impl Group {
+    /// Of `images` with `count` tiles each. Fewer tiles would read the filters too often, more would leave the cache that the
+    /// filters fit into.
+    fn new(g: &Geometry, images: usize, count: usize) -> Self {
+        let tiles: usize = if g.channels * g.outputs < 1 << 16 { 48 } else { 128 };
+        let images = tiles.div_ceil(count).clamp(1, images);
+        let all = images * count;
+        Self { images, tiles: all.div_ceil(all.div_ceil(2 * tiles)) }
+    }
 }
 
 /// `starts` on the canvases of several images, one after the other.
@@ -156,11 +165,11 @@ struct Finish<'a> {
     relu: bool,
 }
 
-/// Convolves the images on `canvas`, some tiles at a time. The results go to `map`; with `places` they are pooled, and the
+/// Convolves the images on `canvas`, `size` tiles at a time. The results go to `map`; with `places` they are pooled, and the
 /// places that won go there.
 fn convolve(
     isa: Isa,
-    plan: &Plan,
+    (plan, size): (&Plan, usize),
     canvas: &[f32],
     filters: &Filters,
     finish: Finish<'_>,
@@ -168,7 +177,6 @@ fn convolve(
     scratch: &mut Vec<f32>,
 ) {
     let images = canvas.len() / plan.from.len();
-    let (_, size) = group(plan.reads.len(), images);
     let (seen, results) = (Shape::new(size, filters.depth()), Shape::new(size, filters.columns()));
     let (seen_at, results_at) = sized(scratch, seen.len() + results.len()).split_at_mut(seen.len());
     let mut seen = Matrices { shape: seen, values: seen_at };
@@ -181,7 +189,7 @@ fn convolve(
             isa.run(Product {
                 a: seen.entries(entry),
                 b: filters.matrix(entry),
-                pitch: filters.pitch(),
+                by_k: Every(filters.pitch()),
                 size: [reads.len(), filters.depth(), filters.columns()],
                 add: false,
                 out_pitch: results.shape.pitch(),
@@ -204,7 +212,7 @@ pub(super) fn values(
 ) {
     let plan = Plan::values(g);
     let drawn = plan.from.places(g.height, g.width, g.spec.padding);
-    let (images, _) = group(plan.reads.len(), x.len() / g.image());
+    let Group { images, tiles } = Group::new(g, x.len() / g.image(), plan.reads.len());
     let canvas = sized(&mut scratch.image, images * plan.from.len());
     canvas.fill(0.0);
     let size = images * plan.to.len();
@@ -221,7 +229,7 @@ pub(super) fn values(
             isa.run(Draw { rows: x, pitch, places: &drawn, canvas, first });
         }
         let to = (&mut *map, pooled.then_some(&mut *places));
-        convolve(isa, &plan, canvas, filters, finish, to, &mut scratch.patches);
+        convolve(isa, (&plan, tiles), canvas, filters, finish, to, &mut scratch.patches);
         for (y, map) in y.chunks_exact_mut(g.result()).zip(map.chunks_exact(plan.to.len())) {
             isa.run(Read { canvas: map, places: &plan.kept, to: Block::new(y, g.pooled()) });
         }
@@ -241,8 +249,8 @@ pub(super) fn values(
     }
 }
 
-/// Gradients of filters and biases summed over the images of a shard. That of the input goes to `dx`, if turned filters are
-/// given.
+/// Gradients of the entries of filters, and of biases, summed over the images of a shard. That of the input goes to `dx`, if
+/// turned filters are given.
 pub(super) fn gradients(
     isa: Isa,
     g: &Geometry,
@@ -252,108 +260,92 @@ pub(super) fn gradients(
     scratch: &mut Scratch,
 ) -> (Vec<f32>, Vec<f32>) {
     let count = seen.x.len() / g.image();
-    let (inputs, maps) = (input_canvas(g), map_canvas(g));
-    let drawn = inputs.places(g.height, g.width, g.spec.padding);
-    let places = map_places(g, maps);
+    let sides = Sides::new(g, input_canvas(g), map_canvas(g), border(g));
     let grid = Grid::of_results(g);
-    let (reads, dz_reads) = (grid.starts(inputs, 2, 0), grid.starts(maps, 2, border(g)));
+    let starts = (grid.starts(sides.inputs, 2, 0), grid.starts(sides.maps, 2, border(g)));
     let plan = turned.map(|turned| (Plan::input_gradient(g), turned));
-    let (images, size) = group(grid.count(), count);
-    let (inputs_len, maps_len) = (images * inputs.len(), images * maps.len());
-    let canvases = sized(&mut scratch.image, inputs_len + maps_len);
+    let Group { images, tiles } = Group::new(g, count, grid.count());
+    let canvases = sized(&mut scratch.image, images * (sides.inputs.len() + sides.maps.len()));
     canvases.fill(0.0);
-    let (x_canvas, dz_canvas) = canvases.split_at_mut(inputs_len);
-    let sums = Shape::new(g.outputs, g.channels);
-    let mut sums = Matrices { shape: sums, values: sized(&mut scratch.sums, sums.len()) };
-    sums.values.fill(0.0);
+    let (x, dz) = canvases.split_at_mut(images * sides.inputs.len());
+    let shape = sums(g);
+    let mut sums = vec![0.0; shape.len()];
+    let mut of_filters = Matrices { shape, values: &mut sums };
     let mut db = vec![0.0; g.outputs];
     let none = vec![0.0; pitch(g.channels)];
     for from in (0..count).step_by(images) {
         let these = from..count.min(from + images);
-        for (i, image) in these.clone().enumerate() {
-            let x = &seen.x[image * g.image()..][..g.image()];
-            let canvas = &mut x_canvas[i * inputs.len()..][..inputs.len()];
-            isa.run(Draw { rows: x, pitch: g.height * g.width, places: &drawn, canvas, first: 0 });
-            let canvas = &mut dz_canvas[i * maps.len()..][..maps.len()];
-            draw_map_gradient(isa, g, seen, image, &places, canvas, &mut db, &mut scratch.map);
-        }
-        let dz_canvas = &dz_canvas[..these.len() * maps.len()];
+        sides.draw(isa, g, (seen, these.clone()), (x, dz), &mut db, &mut scratch.map);
+        let dz = &dz[..these.len() * sides.maps.len()];
         if let Some((plan, turned)) = &plan {
             let map = sized(&mut scratch.map, these.len() * plan.to.len());
             let finish = Finish { bias: &none, relu: false };
-            convolve(isa, plan, dz_canvas, turned, finish, (&mut *map, None), &mut scratch.patches);
+            let to = (&mut *map, None);
+            convolve(isa, (plan, tiles), dz, turned, finish, to, &mut scratch.patches);
             let dx = &mut dx[these.start * g.image()..these.end * g.image()];
             for (dx, map) in dx.chunks_exact_mut(g.image()).zip(map.chunks_exact(plan.to.len())) {
-                isa.run(Read {
-                    canvas: map,
-                    places: &plan.kept,
-                    to: Block::new(dx, g.height * g.width),
-                });
+                let to = Block::new(dx, g.height * g.width);
+                isa.run(Read { canvas: map, places: &plan.kept, to });
             }
         }
-        let reads = repeated(&reads, inputs, these.len());
-        let dz_reads = repeated(&dz_reads, maps, these.len());
-        let (of_x, of_dz) = (Shape::new(size, g.channels), Shape::new(size, g.outputs));
-        let memory = sized(&mut scratch.patches, of_x.len() + of_dz.len());
-        let (x_at, dz_at) = memory.split_at_mut(of_x.len());
-        let mut x_tiles = Matrices { shape: of_x, values: x_at };
-        let mut dz_tiles = Matrices { shape: of_dz, values: dz_at };
-        for (reads, dz_reads) in reads.chunks(size).zip(dz_reads.chunks(size)) {
-            isa.run(Spread { canvas: x_canvas, of: inputs, starts: reads, to: &mut x_tiles });
-            isa.run(SpreadGradient {
-                canvas: dz_canvas,
-                of: maps,
-                starts: dz_reads,
-                to: &mut dz_tiles,
-            });
-            for entry in 0..ENTRIES {
-                let Entries { values, by_row, by_k } = dz_tiles.entries(entry);
-                isa.run(Product {
-                    a: Entries { values, by_row: by_k, by_k: by_row },
-                    b: x_tiles.entries(entry).values,
-                    pitch: of_x.pitch(),
-                    size: [g.outputs, reads.len(), g.channels],
-                    add: true,
-                    out_pitch: sums.shape.pitch(),
-                    out: sums.matrix_mut(entry),
-                });
-            }
+        let reads = repeated(&starts.0, sides.inputs, these.len());
+        let dz_reads = repeated(&starts.1, sides.maps, these.len());
+        for (reads, dz_reads) in reads.chunks(tiles).zip(dz_reads.chunks(tiles)) {
+            let x = (&*x, sides.inputs, reads);
+            let dz = (dz, sides.maps, dz_reads);
+            sum_up(isa, g, x, dz, &mut of_filters, &mut scratch.patches);
         }
     }
-    let mut dw = vec![0.0; g.outputs * g.filter()];
-    isa.run(filters::Gradient { sums: &sums, channels: g.channels, dw: &mut dw });
-    (dw, db)
+    (sums, db)
 }
 
-/// Where the gradient of the map goes, place in the window of the pool first.
-fn map_places(g: &Geometry, on: Canvas) -> Vec<usize> {
-    let all = (0..g.places()).flat_map(|place| (0..g.pooled()).map(move |pooled| (pooled, place)));
-    all.map(|(pooled, place)| {
-        let (row, col) = g.before_pool(pooled, place);
-        on.index(border(g) + row, border(g) + col)
-    })
-    .collect()
-}
-
-/// Draws the gradient of the map of one image, and adds its sums to `db`.
-fn draw_map_gradient(
+/// Adds what some tiles contribute to the gradients of filters. Both sides are a canvas and where tiles begin there.
+fn sum_up(
     isa: Isa,
     g: &Geometry,
-    seen: Seen<'_>,
-    image: usize,
-    places: &[usize],
-    canvas: &mut [f32],
-    db: &mut [f32],
+    x: (&[f32], Canvas, &[usize]),
+    dz: (&[f32], Canvas, &[usize]),
+    sums: &mut Matrices<'_>,
     scratch: &mut Vec<f32>,
 ) {
-    let pitch = pitch(places.len());
-    let rows = sized(scratch, CHANNELS * pitch);
-    for (block, db) in db.chunks_mut(CHANNELS).enumerate() {
-        let first = block * CHANNELS;
-        for (c, (sum, map)) in db.iter_mut().zip(rows.chunks_exact_mut(pitch)).enumerate() {
-            let channel = seen.channel(g, image, first + c);
-            isa.run(MapGradient { channel, relu: g.relu, map: &mut map[..places.len()], sum });
-        }
-        isa.run(Draw { rows: &rows[..db.len() * pitch], pitch, places, canvas, first });
+    let count = x.2.len();
+    let (of_x, of_dz) = (Shape::new(count, g.channels), Shape::new(count, g.outputs));
+    let (x_at, dz_at) = sized(scratch, of_x.len() + of_dz.len()).split_at_mut(of_x.len());
+    let mut x_tiles = Matrices { shape: of_x, values: x_at };
+    let mut dz_tiles = Matrices { shape: of_dz, values: dz_at };
+    isa.run(Spread { canvas: x.0, of: x.1, starts: x.2, to: &mut x_tiles });
+    isa.run(SpreadGradient { canvas: dz.0, of: dz.1, starts: dz.2, to: &mut dz_tiles });
+    for entry in 0..ENTRIES {
+        let Entries { values, by_row, by_k } = dz_tiles.entries(entry);
+        isa.run(Product {
+            a: Entries { values, by_row: by_k, by_k: by_row },
+            b: x_tiles.entries(entry).values,
+            by_k: Every(of_x.pitch()),
+            size: [g.outputs, count, g.channels],
+            add: true,
+            out_pitch: sums.shape.pitch(),
+            out: sums.matrix_mut(entry),
+        });
     }
+}
+
+/// Size of the sums of [`gradients`].
+const fn sums(g: &Geometry) -> Shape {
+    Shape::new(g.outputs, g.channels)
+}
+
+/// The gradient of the filters from the sums of all shards.
+pub(super) fn filter_gradient(isa: Isa, g: &Geometry, mut all: Vec<f32>) -> Vec<f32> {
+    let sums = Matrices { shape: sums(g), values: &mut all };
+    let mut dw = vec![0.0; g.outputs * g.filter()];
+    let some = OUTPUTS * g.filter();
+    dw.par_chunks_mut(some).enumerate().for_each(|(block, dw)| {
+        isa.run(filters::Gradient {
+            sums: &sums,
+            channels: g.channels,
+            first: block * OUTPUTS,
+            dw,
+        });
+    });
+    dw
 }

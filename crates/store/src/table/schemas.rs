@@ -17,7 +17,7 @@ table! { "runs" "1" "one run of one stage" => RunRow {
     col dataset: String, "1", "source of the images or vectors";
     col seed: i64, "1", "root seed of data, labels, weights and order; paired runs share it";
     col stream_seed: i64, "1", "seed this run draws from: its own for each phase, so that a fresh head owes nothing to the upstream one";
-    col arch: Option<String>, "1", "mlp, cnn2 or cnn3";
+    col arch: Option<String>, "1", "mlp, cnn2, cnn3, vgg, resnet or wrn";
     col model: Option<String>, "1", "the net, as canonical JSON";
     col n_parameters: Option<i64>, "1", "trainable parameters";
     col n_train: Option<i64>, "image", "images trained on";

@@ -3,12 +3,12 @@
 //! Named as in Lavin and Gray 2016, equations 5 and 7: inputs `B^T d B`, results `A^T m A`, and for gradients of results the
 //! transpose of the latter.
 
-use super::{Finish, canvas::Canvas};
+use super::{super::canvas::Canvas, Finish};
 use crate::{
     buffer::pitch,
     isa::Kernel,
     lanes::{Lanes, WIDEST},
-    tile::Entries,
+    tile::{Entries, Every},
 };
 
 /// Entries of a tile of inputs.
@@ -48,12 +48,12 @@ pub(super) struct Matrices<'a> {
 }
 
 impl Matrices<'_> {
-    pub fn entries(&self, entry: usize) -> Entries<'_> {
+    pub fn entries(&self, entry: usize) -> Entries<'_, Every, Every> {
         let step = self.shape.step();
         Entries {
             values: &self.values[entry * step..][..step],
-            by_row: self.shape.pitch(),
-            by_k: 1,
+            by_row: Every(self.shape.pitch()),
+            by_k: Every(1),
         }
     }
 
@@ -65,7 +65,7 @@ impl Matrices<'_> {
 
 /// A linear map of `N` numbers to `M`. No closure: these are not inlined for certain, and only what is inlined is compiled for
 /// the instructions of `L`.
-trait Linear<const N: usize, const M: usize> {
+pub(super) trait Linear<const N: usize, const M: usize> {
     fn map<L: Lanes>(lanes: L, x: [L::V; N]) -> [L::V; M];
 }
 
@@ -101,7 +101,7 @@ impl Linear<4, 2> for OfProducts {
 
 /// Maps the rows, and then the columns of what that gives.
 #[inline(always)]
-fn both_ways<F: Linear<N, M>, L: Lanes, const N: usize, const M: usize>(
+pub(super) fn both_ways<F: Linear<N, M>, L: Lanes, const N: usize, const M: usize>(
     lanes: L,
     x: [[L::V; N]; N],
 ) -> [[L::V; M]; M] {

@@ -1,10 +1,19 @@
 //! Images with channels innermost.
 
+use std::ops::Range;
+
+use super::{
+    backward::{MapGradient, Seen},
+    geometry::Geometry,
+};
 use crate::{
-    buffer::{Block, pitch},
-    isa::Kernel,
+    buffer::{Block, pitch, sized},
+    isa::{Isa, Kernel},
     lanes::{Lanes, WIDEST},
 };
+
+/// Channels whose gradients are brought into order together.
+const CHANNELS: usize = WIDEST;
 
 /// An image `[row, col, channel]` in scratch memory.
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +141,77 @@ impl Kernel for Read<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Inputs and gradients of the map, as the gradients are computed from them.
+pub(super) struct Sides {
+    pub inputs: Canvas,
+    /// Where an image comes there.
+    drawn: Vec<usize>,
+    pub maps: Canvas,
+    /// Where the gradient of a map comes there, place in the window of the pool first.
+    pub places: Vec<usize>,
+}
+
+impl Sides {
+    /// The gradient of a map lies inside a `border`.
+    pub fn new(g: &Geometry, inputs: Canvas, maps: Canvas, border: usize) -> Self {
+        let all =
+            (0..g.places()).flat_map(|place| (0..g.pooled()).map(move |pooled| (pooled, place)));
+        let place = |(pooled, place)| {
+            let (row, col) = g.before_pool(pooled, place);
+            maps.index(border + row, border + col)
+        };
+        Self {
+            drawn: inputs.places(g.height, g.width, g.spec.padding),
+            inputs,
+            places: all.map(place).collect(),
+            maps,
+        }
+    }
+
+    /// Draws some images and the gradients of their maps, whose sums are added to `db`.
+    pub fn draw(
+        &self,
+        isa: Isa,
+        g: &Geometry,
+        (seen, images): (Seen<'_>, Range<usize>),
+        (inputs, maps): (&mut [f32], &mut [f32]),
+        db: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        let inputs = inputs.chunks_exact_mut(self.inputs.len());
+        let canvases = inputs.zip(maps.chunks_exact_mut(self.maps.len()));
+        for (image, (canvas, map)) in images.zip(canvases) {
+            let x = &seen.x[image * g.image()..][..g.image()];
+            let (pitch, first) = (g.height * g.width, 0);
+            isa.run(Draw { rows: x, pitch, places: &self.drawn, canvas, first });
+            self.draw_map(isa, g, (seen, image), map, db, scratch);
+        }
+    }
+
+    fn draw_map(
+        &self,
+        isa: Isa,
+        g: &Geometry,
+        (seen, image): (Seen<'_>, usize),
+        canvas: &mut [f32],
+        db: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        let pitch = pitch(self.places.len());
+        let rows = sized(scratch, CHANNELS * pitch);
+        for (block, db) in db.chunks_mut(CHANNELS).enumerate() {
+            let first = block * CHANNELS;
+            for (c, (sum, map)) in db.iter_mut().zip(rows.chunks_exact_mut(pitch)).enumerate() {
+                let channel = seen.channel(g, image, first + c);
+                let map = &mut map[..self.places.len()];
+                isa.run(MapGradient { channel, relu: g.relu, map, sum });
+            }
+            let rows = &rows[..db.len() * pitch];
+            isa.run(Draw { rows, pitch, places: &self.places, canvas, first });
         }
     }
 }
