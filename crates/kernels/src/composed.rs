@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use candle_core::{D, DType, Result, Tensor, Var};
+use candle_core::{D, DType, Device, Result, Tensor, Var};
 
 use crate::{
     ConvSpec, PoolSpec, Statistics,
@@ -207,6 +207,7 @@ pub(crate) fn adam_step(
 
 /// See [`l2_norm`](crate::l2_norm); summed in the tensor's own type.
 pub(crate) fn l2_norm(tensor: &Tensor) -> Result<f64> {
-    let sum = tensor.detach().sqr()?.sum_all()?;
+    // Metal has no f64.
+    let sum = tensor.detach().sqr()?.sum_all()?.to_device(&Device::Cpu)?;
     Ok(sum.to_dtype(DType::F64)?.to_scalar::<f64>()?.sqrt())
 }
