@@ -23,6 +23,20 @@ fn stage(scratch: &Scratch, stage: &str, run: &str) -> Output {
 }
 
 #[test]
+fn devices_that_were_not_built_in() {
+    let scratch = Scratch::new(&["alignment"]);
+    for program in ["randlab-pretrain", "randlab-finetune"] {
+        let args = |device| ["--plan", "a.toml", "--out", "r/s/a", "--device", device];
+        let found = scratch.run(program, &args("cuda:0"));
+        assert_refused(&found, &["--device cuda:0", "built without cuda", "use cpu"]);
+        assert_refused(
+            &scratch.run(program, &args("gpu")),
+            &["--device gpu", "expected auto, cpu"],
+        );
+    }
+}
+
+#[test]
 fn damaged_and_missing_images() {
     let scratch = Scratch::new(&["alignment"]);
     let own = "[source]\nkind = 'cifar10'\npath = 'raw'\nsubset = true\n";

@@ -4,6 +4,9 @@
 //! compiled for these instructions may call without `unsafe`, so that arithmetic can be safe; memory goes through pointers,
 //! whose validity is the caller's promise.
 
+#[cfg(test)]
+mod tests;
+
 /// Vector arithmetic of one instruction set.
 #[expect(unsafe_code, reason = "memory behind pointers")]
 pub(crate) trait Lanes: Copy {
@@ -177,8 +180,9 @@ mod x86 {
         }
     }
 
+    /// A bit for each of the first n < 16 numbers.
     const fn first16(n: usize) -> __mmask16 {
-        0xffff >> (16 - n)
+        (1 << n) - 1
     }
 
     // SAFETY, for every block here: the instructions exist, or there would be no `self`; memory is the caller's promise.

@@ -7,13 +7,15 @@ use candle_core::{Result, Tensor, bail};
 
 use crate::{
     ConvSpec, PoolSpec, Statistics,
+    composed::Composed,
     conv::Conv,
     linear::Linear,
-    norm::Norm,
-    pool::{AveragePool, MaxPool},
+    norm::{self, Norm},
+    pool::{self, AveragePool, MaxPool},
 };
 
-/// A layer applied to one batch, with what its gradients need.
+/// A layer applied to one batch, with what its gradients need. In main memory kernels compute it, on other devices candle's own
+/// operations.
 pub struct Applied {
     op: Op,
     /// The result.
@@ -27,6 +29,7 @@ enum Op {
     MaxPool(MaxPool),
     AveragePool(AveragePool),
     Sum,
+    Composed(Composed),
 }
 
 /// Gradients of a layer's arguments.
@@ -45,7 +48,7 @@ pub struct TensorGradients {
 impl Applied {
     /// [`conv2d_relu_pool`](crate::conv2d_relu_pool), recorded here and not on the tape.
     pub fn conv2d_relu_pool(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec) -> Result<Self> {
-        Self::conv(x, w, b, Conv::new(x, w, b, spec, true)?, true)
+        Self::conv(x, w, Some(b), spec, true)
     }
 
     /// `conv(x, w) + b`, the sum alone. Shapes: x `[N, C, H, W]`, w `[O, C, k, k]`, b `[O]`; the result is `[N, O, H', W']` with
@@ -60,23 +63,35 @@ impl Applied {
         stride: usize,
         padding: usize,
     ) -> Result<Self> {
-        let spec = ConvSpec { stride, padding, pool: 1 };
-        let given = b.is_some();
-        // A bias of 0 costs one number per map.
-        let b =
-            b.map_or_else(|| Tensor::zeros(w.dim(0)?, w.dtype(), w.device()), |b| Ok(b.clone()))?;
-        Self::conv(x, w, &b, Conv::new(x, w, &b, spec, false)?, given)
+        Self::conv(x, w, b, ConvSpec { stride, padding, pool: 1 }, false)
     }
 
-    fn conv(x: &Tensor, w: &Tensor, b: &Tensor, op: Conv, bias: bool) -> Result<Self> {
+    fn conv(
+        x: &Tensor,
+        w: &Tensor,
+        b: Option<&Tensor>,
+        spec: ConvSpec,
+        relu: bool,
+    ) -> Result<Self> {
+        let bias = b.is_some();
+        // A bias of 0 costs one number per map.
+        let zeros = || Tensor::zeros(w.dim(0)?, w.dtype(), w.device());
+        let b_or_zeros = b.map_or_else(zeros, |b| Ok(b.clone()))?;
+        let op = Conv::new(x, w, &b_or_zeros, spec, relu)?;
+        if !x.device().is_cpu() {
+            return Ok(Composed::conv(x, w, b, spec, relu)?.into());
+        }
         let (x, w) = (x.contiguous()?.detach(), w.contiguous()?.detach());
-        let y = x.apply_op3_no_bwd(&w, &b.contiguous()?.detach(), &op)?;
+        let y = x.apply_op3_no_bwd(&w, &b_or_zeros.contiguous()?.detach(), &op)?;
         Ok(Self { op: Op::Conv { op, x, w, bias }, y })
     }
 
     /// [`linear`](crate::linear()), recorded here and not on the tape.
     pub fn linear(x: &Tensor, w: &Tensor, b: &Tensor, relu: bool) -> Result<Self> {
         let op = Linear::new(x, w, b, relu)?;
+        if !x.device().is_cpu() {
+            return Ok(Composed::linear(x, w, b, relu)?.into());
+        }
         let (x, w) = (x.contiguous()?.detach(), w.contiguous()?.detach());
         let y = x.apply_op3_no_bwd(&w, &b.contiguous()?.detach(), &op)?;
         Ok(Self { op: Op::Linear { op, x, w }, y })
@@ -95,6 +110,10 @@ impl Applied {
         relu: bool,
         statistics: Statistics<'_>,
     ) -> Result<Self> {
+        norm::check(x, (w, b), plus, statistics)?;
+        if !x.device().is_cpu() {
+            return Ok(Composed::batch_norm(x, (w, b), plus, relu, statistics)?.into());
+        }
         let (op, y) = Norm::apply(x, (w, b), plus, relu, statistics)?;
         Ok(Self { op: Op::Norm(op), y })
     }
@@ -106,7 +125,11 @@ impl Applied {
     /// # Errors
     /// When a window is larger than the padded map, or could see the border alone.
     pub fn max_pool(x: &Tensor, spec: PoolSpec) -> Result<Self> {
-        let (op, y) = MaxPool::apply(x, spec)?;
+        let size = pool::Size::new(x, spec)?;
+        if !x.device().is_cpu() {
+            return Ok(Composed::max_pool(x, spec)?.into());
+        }
+        let (op, y) = MaxPool::apply(x, size)?;
         Ok(Self { op: Op::MaxPool(op), y })
     }
 
@@ -115,6 +138,13 @@ impl Applied {
     /// # Errors
     /// When there is nothing in a map.
     pub fn average_pool(x: &Tensor) -> Result<Self> {
+        let (_, _, height, width) = x.dims4()?;
+        if height * width == 0 {
+            bail!("average pool: {height}x{width} maps");
+        }
+        if !x.device().is_cpu() {
+            return Ok(Composed::average_pool(x)?.into());
+        }
         let (op, y) = AveragePool::apply(x)?;
         Ok(Self { op: Op::AveragePool(op), y })
     }
@@ -135,7 +165,11 @@ impl Applied {
     /// For a batch norm of the batch's own statistics: mean and variance `[C]`, the sum of squares divided by the count less
     /// one, for running means of them.
     pub fn batch_statistics(&self) -> Result<Option<(Tensor, Tensor)>> {
-        if let Op::Norm(op) = &self.op { op.batch_statistics() } else { Ok(None) }
+        match &self.op {
+            Op::Norm(op) => op.batch_statistics(),
+            Op::Composed(op) => Ok(op.statistics.clone()),
+            _ => Ok(None),
+        }
     }
 
     /// Gradients given that of the result; that of the input only if `wanted`.
@@ -150,6 +184,7 @@ impl Applied {
             }
             Op::Linear { op, x, w } => op.gradients(x, w, &self.y, grad, wanted)?,
             Op::Norm(op) => op.gradients(&self.y, grad, wanted)?,
+            Op::Composed(op) => op.gradients(grad)?,
             Op::MaxPool(op) => of_input(wanted.then(|| op.gradient(grad)).transpose()?),
             Op::AveragePool(op) => of_input(wanted.then(|| op.gradient(grad)).transpose()?),
             Op::Sum => TensorGradients {
@@ -157,6 +192,13 @@ impl Applied {
                 ..of_input(wanted.then(|| grad.clone()))
             },
         })
+    }
+}
+
+impl From<Composed> for Applied {
+    fn from(op: Composed) -> Self {
+        let y = op.y();
+        Self { op: Op::Composed(op), y }
     }
 }
 

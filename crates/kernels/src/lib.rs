@@ -10,6 +10,7 @@
 mod buffer;
 #[cfg(test)]
 mod compare;
+mod composed;
 mod conv;
 mod element;
 mod heap;

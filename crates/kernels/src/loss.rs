@@ -1,14 +1,14 @@
-//! Cross-entropy.
+//! Cross-entropy. Logits are few: those of another device are brought to main memory, and their gradient taken back.
 
 use candle_core::{
-    CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, WithDType,
+    CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, WithDType,
     backend::BackendStorage, bail,
 };
 
 use crate::element::{Element, dispatch, hold, slice};
 
 /// Mean of `-ln softmax(logits)[label]` over the batch, nat, a tensor without dimensions. Shapes: logits `[N, C]` f32 or
-/// f64, labels `[N]` u32.
+/// f64, labels `[N]` u32. The result is in main memory.
 ///
 /// # Errors
 /// When shapes do not fit, the batch is empty or a label is not below C.
@@ -17,23 +17,28 @@ pub fn softmax_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor>
     if labels.dims() != [n] || labels.dtype() != DType::U32 || n == 0 {
         bail!("cross-entropy: logits {:?}, labels {:?}", logits.shape(), labels.shape());
     }
-    let labels = labels.contiguous()?;
+    let (logits, labels) = (here(logits)?, here(labels)?);
     if let Some(y) = hold(&labels).values::<u32>()?.iter().find(|&&y| y as usize >= classes) {
         bail!("cross-entropy: label {y}, but {classes} classes");
     }
-    logits.contiguous()?.apply_op2(&labels, CrossEntropy)
+    logits.apply_op2(&labels, CrossEntropy)
 }
 
 /// How many rows of logits `[N, C]` have their largest value at the label `[N]`; of equal values the first counts.
 pub fn correct(logits: &Tensor, labels: &Tensor) -> Result<usize> {
     let (_, classes) = logits.dims2()?;
-    let (logits, labels) = (logits.contiguous()?, labels.contiguous()?);
+    let (logits, labels) = (here(logits)?, here(labels)?);
     let (rows, labels) = (hold(&logits), hold(&labels));
     let labels = labels.values::<u32>()?;
     Ok(dispatch!(logits.dtype(), T => {
         let rows = rows.values::<T>()?.chunks_exact(classes).zip(labels);
         rows.filter(|&(row, &y)| first_maximum(row) == y as usize).count()
     }))
+}
+
+/// In main memory, in order.
+fn here(tensor: &Tensor) -> Result<Tensor> {
+    tensor.to_device(&Device::Cpu)?.contiguous()
 }
 
 fn first_maximum<T: Element>(row: &[T]) -> usize {
@@ -79,8 +84,9 @@ impl CustomOp2 for CrossEntropy {
 
 /// Gradient of [`softmax_cross_entropy`] by the logits.
 pub fn softmax_cross_entropy_gradient(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    let (logits, labels) = (logits.contiguous()?, labels.contiguous()?);
-    dispatch!(logits.dtype(), T => gradient::<T>(&logits, &labels, 1.0))
+    let (from, logits, labels) = (logits.device(), here(logits)?, here(labels)?);
+    let gradient = dispatch!(logits.dtype(), T => gradient::<T>(&logits, &labels, 1.0))?;
+    gradient.to_device(from)
 }
 
 fn gradient<T: Element>(logits: &Tensor, labels: &Tensor, factor: f64) -> Result<Tensor> {

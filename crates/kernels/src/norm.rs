@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Added to every variance.
-const EPSILON: f64 = 1e-5;
+pub(crate) const EPSILON: f64 = 1e-5;
 
 /// What a batch norm normalises with.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +123,7 @@ trait Compute: Element {
 }
 
 impl Norm {
-    /// The operation and its result, see [`Applied::batch_norm`](crate::Applied::batch_norm).
+    /// The operation and its result, see [`Applied::batch_norm`](crate::Applied::batch_norm). The arguments have passed [`check`].
     pub fn apply(
         x: &Tensor,
         (w, b): (&Tensor, &Tensor),
@@ -131,7 +131,8 @@ impl Norm {
         relu: bool,
         statistics: Statistics<'_>,
     ) -> Result<(Self, Tensor)> {
-        let size = sizes(x, (w, b), plus, statistics)?;
+        let (images, channels, height, width) = x.dims4()?;
+        let size = Size { images, channels, plane: height * width };
         let (x, w) = (x.contiguous()?.detach(), w.contiguous()?.detach());
         let b = b.contiguous()?;
         let plus = plus.map(Tensor::contiguous).transpose()?;
@@ -229,12 +230,13 @@ fn numbers<T: Element>(tensor: &Tensor) -> Result<Vec<f64>> {
     Ok(held.values::<T>()?.iter().map(|&v| WithDType::to_f64(v)).collect())
 }
 
-fn sizes(
+/// Refuses arguments that do not fit.
+pub(crate) fn check(
     x: &Tensor,
     (w, b): (&Tensor, &Tensor),
     plus: Option<&Tensor>,
     statistics: Statistics<'_>,
-) -> Result<Size> {
+) -> Result<()> {
     let (images, channels, height, width) = x.dims4()?;
     let size = Size { images, channels, plane: height * width };
     let mut vectors = vec![w, b];
@@ -254,5 +256,5 @@ fn sizes(
     if size.image() == 0 {
         bail!("batch norm: images {channels}x{height}x{width}");
     }
-    Ok(size)
+    Ok(())
 }

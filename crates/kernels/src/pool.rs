@@ -25,7 +25,7 @@ pub struct PoolSpec {
 
 /// Sizes of one call.
 #[derive(Debug, Clone, Copy)]
-struct Size {
+pub(crate) struct Size {
     /// Maps, over all images and channels.
     maps: usize,
     height: usize,
@@ -37,6 +37,19 @@ struct Size {
 }
 
 impl Size {
+    /// Of `x` `[N, C, H, W]`.
+    pub fn new(x: &Tensor, spec: PoolSpec) -> Result<Self> {
+        let (images, channels, height, width) = x.dims4()?;
+        let PoolSpec { side, stride, padding } = spec;
+        let fits = side <= height.min(width) + 2 * padding && padding < side;
+        if stride == 0 || !fits || u32::try_from(height * width).is_err() {
+            bail!("max-pool: {spec:?} of {height}x{width} maps");
+        }
+        let after = |size: usize| (size + 2 * padding - side) / stride + 1;
+        let (rows, cols) = (after(height), after(width));
+        Ok(Self { maps: images * channels, height, width, rows, cols, spec })
+    }
+
     /// Rows, or columns, of a map of so many that the window at `at` sees.
     fn window(&self, at: usize, size: usize) -> Range<usize> {
         let PoolSpec { side, stride, padding } = self.spec;
@@ -62,16 +75,9 @@ pub(crate) struct MaxPool {
 
 impl MaxPool {
     /// The operation and its result, see [`Applied::max_pool`](crate::Applied::max_pool).
-    pub fn apply(x: &Tensor, spec: PoolSpec) -> Result<(Self, Tensor)> {
-        let (images, channels, height, width) = x.dims4()?;
-        let PoolSpec { side, stride, padding } = spec;
-        let fits = side <= height.min(width) + 2 * padding && padding < side;
-        if stride == 0 || !fits || u32::try_from(height * width).is_err() {
-            bail!("max-pool: {spec:?} of {height}x{width} maps");
-        }
-        let after = |size: usize| (size + 2 * padding - side) / stride + 1;
-        let (rows, cols) = (after(height), after(width));
-        let size = Size { maps: images * channels, height, width, rows, cols, spec };
+    pub fn apply(x: &Tensor, size: Size) -> Result<(Self, Tensor)> {
+        let (images, channels, ..) = x.dims4()?;
+        let (rows, cols) = (size.rows, size.cols);
         let x = x.contiguous()?;
         let (y, winners) = dispatch!(x.dtype(), T => {
             let (y, winners) = T::largest(&size, hold(&x).values()?);
@@ -115,9 +121,6 @@ impl AveragePool {
     /// The operation and its result, see [`Applied::average_pool`](crate::Applied::average_pool).
     pub fn apply(x: &Tensor) -> Result<(Self, Tensor)> {
         let shape @ (images, channels, height, width) = x.dims4()?;
-        if height * width == 0 {
-            bail!("average pool: {height}x{width} maps");
-        }
         let x = x.contiguous()?;
         let y = dispatch!(x.dtype(), T => {
             let means = T::means(height * width, hold(&x).values()?);

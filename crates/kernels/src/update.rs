@@ -9,6 +9,7 @@ use candle_core::{
 use rayon::prelude::*;
 
 use crate::{
+    composed,
     element::{Element, dispatch, slice, squares},
     isa::{Isa, Kernel},
     lanes::Lanes,
@@ -36,19 +37,22 @@ pub fn sgd_step(
     momentum: f64,
     decay: f64,
 ) -> Result<Norms> {
+    let rates = Rates { lr, momentum, decay };
+    if !w.device().is_cpu() {
+        return composed::sgd_step(w, v, g, rates);
+    }
     let g = g.contiguous()?;
     let squares = Cell::new((0.0, 0.0));
-    let rates = Rates { lr, momentum, decay };
     w.inplace_op1(&Sgd { v, g: &g, rates, squares: &squares })?;
     let (grad, velocity) = squares.get();
     Ok(Norms { grad: grad.sqrt(), update: lr * velocity.sqrt() })
 }
 
 #[derive(Clone, Copy)]
-struct Rates {
-    lr: f64,
-    momentum: f64,
-    decay: f64,
+pub(crate) struct Rates {
+    pub lr: f64,
+    pub momentum: f64,
+    pub decay: f64,
 }
 
 /// Changes its argument `w` and `v` in one pass over memory, which takes most of the time. candle lends one tensor at a time
@@ -144,15 +148,20 @@ impl<T: Element> Kernel for Descend<'_, T> {
 /// One step of Adam: `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`, `w -= lr m' / (sqrt(v') + 1e-8)` with bias-corrected
 /// `m'` and `v'`; b1 = .9, b2 = .999. `step` counts from 1.
 pub fn adam_step(w: &Tensor, m: &Tensor, v: &Tensor, g: &Tensor, lr: f64, step: u64) -> Result<()> {
-    const B1: f64 = 0.9;
-    const B2: f64 = 0.999;
-    let g = g.contiguous()?;
-    m.inplace_op3(&g, w, &Accumulate { keep: B1, add: 1.0 - B1, decay: 0.0 })?;
-    v.inplace_op3(&g.sqr()?, w, &Accumulate { keep: B2, add: 1.0 - B2, decay: 0.0 })?;
+    let (b1, b2) = ADAM;
     let power = |b: f64| b.powf(step as f64);
-    let rate = lr / (1.0 - power(B1));
-    w.inplace_op3(m, v, &AdamDescend { rate, correction: 1.0 - power(B2) })
+    let (rate, correction) = (lr / (1.0 - power(b1)), 1.0 - power(b2));
+    if !w.device().is_cpu() {
+        return composed::adam_step(w, (m, v), g, (rate, correction));
+    }
+    let g = g.contiguous()?;
+    m.inplace_op3(&g, w, &Accumulate { keep: b1, add: 1.0 - b1, decay: 0.0 })?;
+    v.inplace_op3(&g.sqr()?, w, &Accumulate { keep: b2, add: 1.0 - b2, decay: 0.0 })?;
+    w.inplace_op3(m, v, &AdamDescend { rate, correction })
 }
+
+/// Shares that Adam keeps of its running means of gradients and of their squares.
+pub(crate) const ADAM: (f64, f64) = (0.9, 0.999);
 
 /// `a = keep a + add g + decay w`.
 struct Accumulate {
@@ -223,4 +232,33 @@ fn values_mut<'a, T: Element>(storage: &'a mut CpuStorage, layout: &Layout) -> R
         || candle_core::Error::Msg("updated tensor is not contiguous or of another type".into());
     let (start, end) = layout.contiguous_offsets().ok_or_else(refused)?;
     Ok(&mut T::values_mut(storage).ok_or_else(refused)?[start..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{distance, wave, wide};
+
+    #[test]
+    fn each_instruction_set_descends_as_the_definition_says() {
+        for count in [1, 7, 16, 511, 513, 1040] {
+            let [w, v, g] =
+                [(0.3, 0.9), (0.9, 0.3), (0.37, 1.1)].map(|(a, s)| wave(count, a, 0.1, s));
+            let (old, before, grad) = (wide(&w), wide(&v), wide(&g));
+            let rates = Rates { lr: 0.1, momentum: 0.9, decay: 0.01 };
+            let velocity: Vec<f64> =
+                (0..count).map(|k| 0.9 * before[k] + grad[k] + 0.01 * old[k]).collect();
+            let moved: Vec<f64> = old.iter().zip(&velocity).map(|(w, v)| w - 0.1 * v).collect();
+            for isa in Isa::all() {
+                let (mut w, mut v, mut sums) = (w.clone(), v.clone(), (0.0, 0.0));
+                isa.run(Descend { w: &mut w, v: &mut v, g: &g, rates, sums: &mut sums });
+                let error = distance(&w, &moved).max(distance(&v, &velocity));
+                assert!(error < 1e-6, "{} {count}: {error}", isa.name());
+                for (sum, of) in [(sums.0, &grad), (sums.1, &velocity)] {
+                    let exact: f64 = of.iter().map(|x| x * x).sum();
+                    assert!((sum / exact - 1.0).abs() < 1e-6, "{} {count}", isa.name());
+                }
+            }
+        }
+    }
 }

@@ -194,6 +194,43 @@ fn of_equal_values_in_a_window_the_first_gets_the_gradient() {
     assert_eq!(dx.abs().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().to_bits(), 0);
 }
 
+/// One image, one channel, and sides that are odd and differ.
+#[test]
+fn gradients_of_a_single_image_match_finite_differences() {
+    for (kernel, stride, padding, pool) in [(1, 1, 0, 2), (3, 1, 1, 1), (5, 1, 2, 2), (5, 2, 0, 1)]
+    {
+        for channels in [1, 3] {
+            let spec = ConvSpec { stride, padding, pool };
+            let args = conv_arguments([1, channels, 7, 9], [5, channels, kernel, kernel]);
+            let error = worst(&args, |a| weighted(&conv2d_relu_pool(&a[0], &a[1], &a[2], spec)?));
+            assert!(error < 1e-6, "{spec:?} {kernel} {channels}: {error}");
+        }
+    }
+    let args =
+        [wave(&[1, 7], 0.37, 1.1, 1.5), wave(&[3, 7], 0.91, 0.2, 0.7), wave(&[3], 1.1, 0.4, 0.3)];
+    let error = worst(&args, |a| weighted(&linear(&a[0], &a[1], &a[2], true)?));
+    assert!(error < 1e-6, "linear: {error}");
+    let args = [
+        wave(&[1, 3, 5, 3], 0.371, 0.1, 1.2),
+        wave(&[3], 1.0, 0.6, 1.1),
+        wave(&[3], 1.3, 0.5, 0.2),
+    ];
+    let error = worst_applied(
+        &args,
+        |a| Applied::batch_norm(&a[0], (&a[1], &a[2]), None, true, Statistics::Batch),
+        |g| vec![g.x, g.w, g.b],
+    );
+    assert!(error < 1e-6, "batch norm: {error}");
+    let x = [wave(&[1, 1, 5, 7], 0.371, 0.1, 1.2)];
+    let spec = PoolSpec { side: 3, stride: 2, padding: 1 };
+    let error = worst_applied(&x, |a| Applied::max_pool(&a[0], spec), |g| vec![g.x]);
+    assert!(error < 1e-6, "max-pool: {error}");
+    let label = Tensor::new(&[1u32], &Device::Cpu).unwrap();
+    let logits = [wave(&[1, 3], 0.9, 0.2, 3.0)];
+    let error = worst(&logits, |a| softmax_cross_entropy(&a[0], &label));
+    assert!(error < 1e-6, "cross-entropy: {error}");
+}
+
 #[test]
 fn linear_gradients_match_finite_differences() {
     for relu in [false, true] {

@@ -4,6 +4,7 @@
 //! as plain arrays ([`Parameters`]), together with the running statistics of batch norms, so that checkpoints and tables do
 //! not depend on candle.
 
+mod device;
 mod error;
 mod init;
 mod models;
@@ -13,6 +14,7 @@ mod plan;
 mod schedule;
 mod shape;
 
+pub use device::RunsOn;
 pub use error::NnError;
 pub use init::init;
 pub use net::{Net, Pass};

@@ -64,6 +64,14 @@ impl Net {
         Ok(Self { plan, vars, buffers })
     }
 
+    /// The same net on another device.
+    pub fn on(mut self, device: &Device) -> Result<Self, NnError> {
+        for var in self.vars.values_mut().chain(self.buffers.values_mut()) {
+            *var = moved(var, device)?;
+        }
+        Ok(self)
+    }
+
     /// Evaluation: logits `[N, classes]` of inputs `[N, C, H, W]`. Batch norms use their running statistics, and change nothing.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, NnError> {
         let nothing = Tensor::zeros(0, x.dtype(), x.device())?;
@@ -210,6 +218,11 @@ impl Net {
         let found = self.vars.get(&name).or_else(|| self.buffers.get(&name));
         found.ok_or_else(|| NnError::Parameter { name, problem: "missing".into() })
     }
+}
+
+/// A variable on another device.
+pub(crate) fn moved(var: &Var, device: &Device) -> Result<Var, NnError> {
+    Ok(Var::from_tensor(&var.detach().to_device(device)?)?)
 }
 
 /// Adds a gradient to what there is of it.

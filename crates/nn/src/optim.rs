@@ -8,7 +8,7 @@ use randlab_recipe::Optimizer;
 
 use crate::{
     Net, NnError, Parameter, Parameters,
-    net::{plain, variable},
+    net::{moved, plain, variable},
 };
 
 /// An optimiser for one net.
@@ -115,7 +115,8 @@ impl Optim {
     )]
     pub fn import(&mut self, saved: &Parameters) -> Result<(), NnError> {
         for (name, var) in &mut self.state {
-            *var = variable(name, var.dims(), saved.get(name), var.dtype())?;
+            let read = variable(name, var.dims(), saved.get(name), var.dtype())?;
+            *var = moved(&read, var.device())?;
         }
         let wrong =
             || NnError::Parameter { name: STEPS.into(), problem: "not a step count".into() };

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
 use anyhow::anyhow;
 use randlab_core::{RunId, Split};
 use randlab_data::Dataset;
+use randlab_nn::RunsOn;
 use randlab_recipe::TrainConfig;
 use randlab_store::{Manifest, Status};
 use randlab_train::{Checkpoint, Hooks, Inputs, Outcome, Progress, discard_state};
@@ -40,11 +41,13 @@ impl Stage for TrainConfig {
     }
 }
 
-/// Trains the run `args` names; `split` is the one the program stands for.
+/// Trains the run `args` names on the device of that name; `split` is the one the program stands for.
 ///
 /// # Errors
 /// What went wrong, naming the file.
-pub fn train(args: &StageArgs, split: Split) -> anyhow::Result<u8> {
+pub fn train(args: &StageArgs, split: Split, device: &str) -> anyhow::Result<u8> {
+    let device: RunsOn =
+        device.parse().map_err(|problem| anyhow!("--device {device}: {problem}"))?;
     let config: TrainConfig = read_config(&args.plan)?;
     if config.split != split {
         return Err(anyhow!(
@@ -55,10 +58,10 @@ pub fn train(args: &StageArgs, split: Split) -> anyhow::Result<u8> {
         ));
     }
     randlab_kernels::keep_heap();
-    execute(args, |config| describe(config, &args.out), work)
+    execute(args, |config| describe(config, &args.out), |job| work(job, &device))
 }
 
-fn work(job: &mut Job<'_, TrainConfig>) -> anyhow::Result<Work> {
+fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn) -> anyhow::Result<Work> {
     let data = Dataset::open(&job.input("prepare", &job.config.data, is_data)?)?;
     let parent = match &job.config.transfer {
         Some(transfer) => {
@@ -72,6 +75,7 @@ fn work(job: &mut Job<'_, TrainConfig>) -> anyhow::Result<Work> {
     let inputs = Inputs {
         data: &data,
         parent: parent.as_ref().map(|(path, checkpoint, _)| (path.as_str(), checkpoint)),
+        device,
     };
     let mut hooks = Surroundings { console: &mut job.console, stop: &job.stop };
     match randlab_train::train(job.config, job.fingerprint, &inputs, job.dir, &mut hooks)? {
@@ -90,7 +94,10 @@ fn work(job: &mut Job<'_, TrainConfig>) -> anyhow::Result<Work> {
                     )
                 }
             };
-            let mut notes = BTreeMap::from([("train_accuracy".to_owned(), json!(accuracy))]);
+            let mut notes = BTreeMap::from([
+                ("train_accuracy".to_owned(), json!(accuracy)),
+                ("device".to_owned(), json!(device.name())),
+            ]);
             if let Some((_, _, status)) = parent {
                 notes.insert("parent_status".to_owned(), json!(status));
             }

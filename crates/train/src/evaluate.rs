@@ -1,5 +1,6 @@
 //! Measuring a net on a whole split.
 
+use candle_core::Device;
 use randlab_kernels::{correct, softmax_cross_entropy};
 use randlab_nn::Net;
 
@@ -9,11 +10,15 @@ use crate::{TrainError, examples::Examples};
 const EVALUATED_AT_ONCE: usize = 250;
 
 /// Sum of the cross-entropy, nat, and number of images classified as labelled.
-pub(crate) fn evaluate(net: &Net, examples: &Examples) -> Result<(f64, f64), TrainError> {
+pub(crate) fn evaluate(
+    net: &Net,
+    examples: &Examples,
+    device: &Device,
+) -> Result<(f64, f64), TrainError> {
     let (mut loss_sum, mut right) = (0.0, 0);
     let positions: Vec<usize> = (0..examples.len()).collect();
     for chunk in positions.chunks(EVALUATED_AT_ONCE) {
-        let (x, y) = examples.batch(chunk)?;
+        let (x, y) = examples.batch(chunk, device)?;
         let logits = net.forward(&x)?.detach();
         right += correct(&logits, &y)?;
         let loss = softmax_cross_entropy(&logits, &y)?;

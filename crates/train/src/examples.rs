@@ -31,8 +31,12 @@ impl Examples {
         self.ids.len()
     }
 
-    /// Images `[n, C, H, W]` f32 and labels `[n]` u32 at `positions`.
-    pub fn batch(&self, positions: &[usize]) -> candle_core::Result<(Tensor, Tensor)> {
+    /// Images `[n, C, H, W]` f32 and labels `[n]` u32 at `positions`, on `device`.
+    pub fn batch(
+        &self,
+        positions: &[usize],
+        device: &Device,
+    ) -> candle_core::Result<(Tensor, Tensor)> {
         let [c, h, w] = self.shape;
         let size = c * h * w;
         let mut inputs = Vec::with_capacity(positions.len() * size);
@@ -40,8 +44,8 @@ impl Examples {
             inputs.extend_from_slice(&self.inputs[p * size..(p + 1) * size]);
         }
         let labels: Vec<u32> = positions.iter().map(|&p| self.labels[p]).collect();
-        let x = Tensor::from_vec(inputs, (positions.len(), c, h, w), &Device::Cpu)?;
-        let y = Tensor::from_vec(labels, positions.len(), &Device::Cpu)?;
+        let x = Tensor::from_vec(inputs, (positions.len(), c, h, w), device)?;
+        let y = Tensor::from_vec(labels, positions.len(), device)?;
         Ok((x, y))
     }
 

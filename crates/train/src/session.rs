@@ -6,7 +6,7 @@ use candle_core::DType;
 use randlab_core::{Digest, LabelScheme, Split};
 use randlab_data::Dataset;
 use randlab_kernels::correct;
-use randlab_nn::{Net, Optim, Pass, lr_at};
+use randlab_nn::{Net, Optim, Pass, RunsOn, lr_at};
 use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status, StoreError};
 
@@ -27,6 +27,8 @@ pub struct Inputs<'a> {
     pub data: &'a Dataset,
     /// Last checkpoint of the parent run with its path, where the configuration names a parent.
     pub parent: Option<(&'a str, &'a Checkpoint)>,
+    /// What the net runs on.
+    pub device: &'a RunsOn,
 }
 
 /// What a run asks its surroundings.
@@ -115,6 +117,7 @@ struct Session<'a> {
     train: Examples,
     /// Images never trained on, with real labels; none where the net's outputs have nothing to do with those.
     holdout: Option<Examples>,
+    device: &'a RunsOn,
     net: Net,
     optim: Optim,
     log: Log,
@@ -160,6 +163,7 @@ impl<'a> Session<'a> {
             None => transfer::first_weights(config, inputs.parent, &layers)?,
         };
         let net = Net::new(&config.model, data.shape(), classes, &parameters, DType::F32)?;
+        let net = net.on(inputs.device.device())?;
         let mut optim = Optim::new(&config.optimizer, &net)?;
         let steps = steps_per_epoch * u64::from(config.epochs);
         let mut session = Self {
@@ -169,6 +173,7 @@ impl<'a> Session<'a> {
             data,
             train,
             holdout,
+            device: inputs.device,
             net,
             log: Log::default(),
             step: 0,
@@ -221,7 +226,7 @@ impl<'a> Session<'a> {
     fn step(&mut self) -> Result<Progress, TrainError> {
         let batch = self.config.batch as usize;
         let first = usize::try_from(self.step % self.steps_per_epoch).unwrap_or(0) * batch;
-        let (x, y) = self.train.batch(&self.order[first..first + batch])?;
+        let (x, y) = self.train.batch(&self.order[first..first + batch], self.device.device())?;
         let Pass { logits, loss, grads } = self.net.pass(&x, &y)?;
         let right = correct(&logits, &y)?;
         let mean_loss = f64::from(loss.to_scalar::<f32>()?);
@@ -290,7 +295,7 @@ impl<'a> Session<'a> {
         let assigned = split == self.config.split;
         let examples = if assigned { Some(&self.train) } else { self.holdout.as_ref() };
         let Some(examples) = examples else { return Ok(()) };
-        let (loss_sum, correct) = evaluate(&self.net, examples)?;
+        let (loss_sum, correct) = evaluate(&self.net, examples, self.device.device())?;
         let count = examples.len() as u64;
         self.log.passes.push(PassEntry {
             step: self.step,

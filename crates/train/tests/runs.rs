@@ -5,6 +5,7 @@ use std::{cell::Cell, collections::BTreeMap, fs, path::Path, time::Duration};
 
 use randlab_core::{Digest, LabelScheme, RunId, Seed, Split};
 use randlab_data::{Dataset, prepare};
+use randlab_nn::RunsOn;
 use randlab_recipe::{
     Checkpoints, InitLaw, InitSpec, ModelSpec, Optimizer, PrepareConfig, Rotation, RunInfo,
     Schedule, Source, SplitSizes, TrainConfig, Transfer, TransferNorm, TransferWeights,
@@ -93,7 +94,7 @@ fn run(
     hooks: &mut Test,
 ) -> Result<Outcome, TrainError> {
     let run = RunDir::open(dir).unwrap();
-    let inputs = Inputs { data, parent: None };
+    let inputs = Inputs { data, parent: None, device: &RunsOn::CPU };
     train(config, &Digest::of(format!("{config:?}").as_bytes()), &inputs, &run, hooks)
 }
 

@@ -12,9 +12,12 @@ use randlab_stages::{EXIT_CODES, StageArgs, parse, run, train};
 struct Args {
     #[command(flatten)]
     stage: StageArgs,
+    /// What the net runs on: cpu, cuda:N, metal:N, or auto for the first GPU if there is one
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: String,
 }
 
 fn main() -> ExitCode {
     let args: Args = parse();
-    run("randlab-finetune", || train(&args.stage, Split::Downstream))
+    run("randlab-finetune", || train(&args.stage, Split::Downstream, &args.device))
 }
