@@ -210,7 +210,7 @@ fn print(rows: &[PeerRow], machine: &Machine) {
     peers.retain(|(peer, _)| *peer != Peer::Randlab.to_string());
     println!("{}, {} cores, {}", machine.cpu, machine.cores, machine.instruction_set);
     println!(
-        "\nTime of a peer over that of randlab, median [range] over rounds, and its peak memory in MB.\n"
+        "\nTime of a peer over that of randlab: median [range] over rounds, shortest over shortest; peak memory in MB.\n"
     );
     let titles: String =
         peers.iter().map(|(peer, version)| format!(" {peer} {version} |")).collect();
@@ -220,7 +220,7 @@ fn print(rows: &[PeerRow], machine: &Machine) {
     for rows in rows.chunk_by(|a, b| cell(a) == cell(b)) {
         let of = |peer: &str| rows.iter().find(|r| r.peer == peer);
         let Some(ours) = of("randlab") else { continue };
-        let ratios: String = peers.iter().map(|(peer, _)| ratio(of(peer))).collect();
+        let ratios: String = peers.iter().map(|(peer, _)| ratio(of(peer), ours)).collect();
         println!(
             "| {} | {} | {} | {:.2} | {:.0} | {:.0} | {:.0} |{ratios}",
             ours.net,
@@ -234,9 +234,9 @@ fn print(rows: &[PeerRow], machine: &Machine) {
     }
 }
 
-fn ratio(row: Option<&PeerRow>) -> String {
+fn ratio(row: Option<&PeerRow>, ours: &PeerRow) -> String {
     row.map_or(" - |".to_owned(), |r| {
-        let memory = r.peak_rss_mb.unwrap_or(f64::NAN);
-        format!(" {:.2} [{:.2}, {:.2}], {memory:.0} |", r.ratio, r.ratio_lo, r.ratio_hi)
+        let (best, memory) = (r.seconds_lo / ours.seconds_lo, r.peak_rss_mb.unwrap_or(f64::NAN));
+        format!(" {:.2} [{:.2}, {:.2}], {best:.2}, {memory:.0} |", r.ratio, r.ratio_lo, r.ratio_hi)
     })
 }
