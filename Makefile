@@ -30,7 +30,7 @@ define pipeline
 +@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) BIN=$(BIN) $(1)
 endef
 
-.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check test bench completions clean clean-runs distclean
+.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check test bench bench-peers bench-scaling completions clean clean-runs distclean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+(-%)?:.*## |^## ' $(MAKEFILE_LIST) | sed -E 's/^## /\t/; s/:.*## /\t/' | expand -t 16
@@ -91,6 +91,26 @@ test: ## every test, and the whole pipeline at scale smoke
 bench: ## time of a training step of each net
 	cargo bench --locked --workspace --bench step
 
+# A workspace of its own, so that nobody else compiles burn or installs PyTorch.
+PEERS_TARGET := target/peers
+PEERS_BUILD := cargo build --release --locked --manifest-path tests/peers/Cargo.toml --target-dir $(PEERS_TARGET)
+PEERS_RUN := $(PEERS_TARGET)/release/randlab-peers
+SIZES = $(if $(THREADS),--threads "$(THREADS)") --rounds $(ROUNDS) --seconds $(BUDGET) --out $(RUNS)/bench
+
+bench-peers: $(if $(PYTHON),,target/peers-venv/installed) ## training steps beside PyTorch, burn and candle: NETS="S2 vgg16" BATCH=128 THREADS=2 ROUNDS=7 PEERS="pytorch candle"
+	@$(PEERS_BUILD)
+	@$(PEERS_RUN) compare $(if $(NETS),--nets "$(NETS)") $(if $(BATCH),--batch "$(BATCH)") $(if $(PEERS),--peers "$(PEERS)") \
+	  --python $(or $(PYTHON),target/peers-venv/bin/python) --script tests/peers/torch_step.py $(SIZES)
+
+bench-scaling: ## how time and memory grow with batch, width, images and patches: THREADS ROUNDS
+	@$(PEERS_BUILD)
+	@$(PEERS_RUN) scale $(SIZES)
+
+target/peers-venv/installed: tests/peers/requirements.txt
+	python3 -m venv --clear target/peers-venv
+	target/peers-venv/bin/pip install --quiet --requirement $<
+	@touch $@
+
 completions: ## shell completions into target/completions
 	@$(BUILD) --quiet
 	@mkdir -p target/completions
@@ -109,5 +129,12 @@ distclean: ## remove everything git ignores, runs and downloads included: CONFIR
 	rm -rf target $(RUNS) data/raw
 
 CONFIRM ?=
+NETS ?=
+BATCH ?=
+THREADS ?=
+PEERS ?=
+PYTHON ?=
+ROUNDS ?= 7
+BUDGET ?= 60
 RUN ?= ""
 IMAGE ?= ""

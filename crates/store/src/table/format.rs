@@ -5,8 +5,8 @@ use std::fmt::Write;
 use arrow::datatypes::{DataType, Field};
 
 use super::{
-    AlignmentRow, ClaimRow, CurveRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, Table,
-    TimingRow,
+    AlignmentRow, ClaimRow, CurveRow, LabelRow, LayerRow, MetricRow, PeerRow, RunRow, ScalingRow,
+    SpectrumRow, Table, TimingRow,
 };
 
 /// Column lists of all tables, as Markdown.
@@ -25,6 +25,8 @@ pub fn format_docs() -> String {
     describe::<CurveRow>(&mut text);
     describe::<ClaimRow>(&mut text);
     describe::<TimingRow>(&mut text);
+    describe::<PeerRow>(&mut text);
+    describe::<ScalingRow>(&mut text);
     text
 }
 

@@ -1,0 +1,84 @@
+//! What the machine could do at most: a loop of multiplications and additions on registers alone.
+
+use std::{hint::black_box, thread, time::Instant};
+
+/// Independent sums: more than the latency of an instruction times the instructions per cycle.
+const SUMS: usize = 16;
+
+/// Numbers in a register of the widest kind.
+const WIDTH: usize = 16;
+
+const TURNS: u32 = 1 << 20;
+
+/// f32 operations a second of `threads` threads at once, in units of 1e9; measured anew, so that a busy machine shows.
+pub fn gflops(threads: usize) -> f64 {
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(run);
+        }
+    });
+    let operations = f64::from(TURNS) * (2 * SUMS * WIDTH * threads) as f64;
+    operations / start.elapsed().as_secs_f64() / 1e9
+}
+
+fn run() {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            #[expect(unsafe_code, reason = "the compiler does not know what the processor has")]
+            // SAFETY: the line above has asked.
+            unsafe {
+                return avx512();
+            }
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            #[expect(unsafe_code, reason = "the compiler does not know what the processor has")]
+            // SAFETY: the line above has asked.
+            unsafe {
+                return avx2();
+            }
+        }
+    }
+    plain();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn avx512() {
+    use std::arch::x86_64::{_mm512_fmadd_ps, _mm512_set1_ps};
+    let (a, b) = (_mm512_set1_ps(black_box(0.5)), _mm512_set1_ps(black_box(1.0)));
+    let mut sums = [a; SUMS];
+    for _ in 0..TURNS {
+        for sum in &mut sums {
+            *sum = _mm512_fmadd_ps(*sum, a, b);
+        }
+    }
+    black_box(sums);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2() {
+    use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_set1_ps};
+    let (a, b) = (_mm256_set1_ps(black_box(0.5)), _mm256_set1_ps(black_box(1.0)));
+    // Half the registers of half the width: four times the turns, since there are 16 registers in all.
+    let mut sums = [a; SUMS / 2];
+    for _ in 0..4 * TURNS {
+        for sum in &mut sums {
+            *sum = _mm256_fmadd_ps(*sum, a, b);
+        }
+    }
+    black_box(sums);
+}
+
+fn plain() {
+    let (a, b) = (black_box(0.5_f32), black_box(1.0_f32));
+    let mut sums = [[a; WIDTH]; SUMS];
+    for _ in 0..TURNS {
+        for sum in sums.as_flattened_mut() {
+            *sum = *sum * a + b;
+        }
+    }
+    black_box(sums);
+}
