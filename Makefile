@@ -30,7 +30,11 @@ define pipeline
 +@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) BIN=$(BIN) $(1)
 endef
 
+<<<<<<< HEAD
 .PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check test bench bench-peers bench-scaling completions clean clean-runs distclean
+=======
+.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check check-unsafe test bench completions clean clean-runs distclean
+>>>>>>> proofs
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+(-%)?:.*## |^## ' $(MAKEFILE_LIST) | sed -E 's/^## /\t/; s/:.*## /\t/' | expand -t 16
@@ -87,6 +91,9 @@ check: ## formatting, lints, documentation and, where cargo-deny is there, licen
 
 test: ## every test, and the whole pipeline at scale smoke
 	cargo test --release --locked --workspace
+
+check-unsafe: ## tests of the kernels under valgrind, AddressSanitizer and Miri, as far as they are here
+	@tests/check-unsafe
 
 bench: ## time of a training step of each net
 	cargo bench --locked --workspace --bench step
