@@ -122,7 +122,10 @@ impl Rest<'_> {
 
 impl Step for Burn {
     fn size(&self) -> usize {
-        self.net.as_ref().map_or(0, Module::num_params)
+        // burn counts running means and variances too: as many as weights and biases of the norms.
+        let running = |norm: &BatchNorm| norm.gamma.dims()[0] + norm.beta.dims()[0];
+        let size = |net: &Net| net.num_params() - net.norms.iter().map(running).sum::<usize>();
+        self.net.as_ref().map_or(0, size)
     }
 
     fn step(&mut self) -> Result<()> {

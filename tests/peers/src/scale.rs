@@ -151,12 +151,11 @@ fn row(sweep: &Sweep, point: &Point, entry: &Entry, machine: &Machine) -> Result
         cores: machine.cores,
     };
     eprintln!(
-        "  {:8} {:10.3} ms [{:.3}, {:.3}], {:7.0} images/s, {:5.0} MB",
+        "  {:8} {:10.3} ms [{:.3}, {:.3}], {:5.0} MB",
         row.size,
         1e3 * row.seconds,
         1e3 * row.seconds_lo,
         1e3 * row.seconds_hi,
-        f64::from(row.images) / row.seconds,
         row.peak_rss_mb.unwrap_or(f64::NAN),
     );
     Ok(row)
