@@ -30,11 +30,7 @@ define pipeline
 +@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) BIN=$(BIN) $(1)
 endef
 
-<<<<<<< HEAD
-.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check test bench bench-peers bench-scaling completions clean clean-runs distclean
-=======
-.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check check-unsafe test bench completions clean clean-runs distclean
->>>>>>> proofs
+.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean clean-runs distclean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+(-%)?:.*## |^## ' $(MAKEFILE_LIST) | sed -E 's/^## /\t/; s/:.*## /\t/' | expand -t 16
