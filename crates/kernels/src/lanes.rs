@@ -27,6 +27,10 @@ pub(crate) trait Lanes: Copy {
     fn larger(self, old: [Self::V; 2], new: [Self::V; 2]) -> [Self::V; 2];
     /// The sum of each of four vectors.
     fn sums(self, v: [Self::V; 4]) -> [f32; 4];
+    /// Asks for the cache line at `at`, wherever that is, to be fetched for reading.
+    fn fetch(self, at: *const f32);
+    /// The same for writing.
+    fn prepare(self, at: *mut f32);
     /// # Safety
     /// `COUNT` numbers can be read at `at`.
     unsafe fn load(self, at: *const f32) -> Self::V;
@@ -103,6 +107,12 @@ impl Lanes for Portable {
     fn sums(self, v: [Self::V; 4]) -> [f32; 4] {
         v.map(|v| ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])))
     }
+
+    #[inline(always)]
+    fn fetch(self, _: *const f32) {}
+
+    #[inline(always)]
+    fn prepare(self, _: *mut f32) {}
 
     #[inline(always)]
     unsafe fn load(self, at: *const f32) -> Self::V {
@@ -221,6 +231,16 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn fetch(self, at: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+
+        #[inline(always)]
+        fn prepare(self, at: *mut f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
+        }
+
+        #[inline(always)]
         unsafe fn load(self, at: *const f32) -> __m512 {
             unsafe { _mm512_loadu_ps(at) }
         }
@@ -322,6 +342,16 @@ mod x86 {
                 let odd = _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd);
                 four(_mm256_add_ps(even, odd))
             }
+        }
+
+        #[inline(always)]
+        fn fetch(self, at: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+
+        #[inline(always)]
+        fn prepare(self, at: *mut f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
         }
 
         #[inline(always)]
