@@ -128,7 +128,7 @@ pub(crate) fn sized(kept: &mut Vec<f32>, len: usize) -> &mut [f32] {
 }
 
 /// Numbers in a cache line.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// A row length of at least `columns` for scratch matrices: an odd number of cache lines, so that the entries of a column
 /// fall into different cache sets.

@@ -37,6 +37,10 @@ pub(crate) trait Lanes: Copy {
     fn square(self, v: Self::V) -> Self::Square;
     /// Number j of vector i becomes number i of vector j.
     fn transposed(self, v: Self::Square) -> Self::Square;
+    /// Asks for the cache line at `at`, wherever that is, to be fetched for reading.
+    fn fetch(self, at: *const f32);
+    /// The same for writing.
+    fn prepare(self, at: *mut f32);
     /// # Safety
     /// `COUNT` numbers can be read at `at`.
     unsafe fn load(self, at: *const f32) -> Self::V;
@@ -129,6 +133,12 @@ impl Lanes for Portable {
     fn transposed(self, v: Self::Square) -> Self::Square {
         std::array::from_fn(|j| std::array::from_fn(|i| v[i][j]))
     }
+
+    #[inline(always)]
+    fn fetch(self, _: *const f32) {}
+
+    #[inline(always)]
+    fn prepare(self, _: *mut f32) {}
 
     #[inline(always)]
     unsafe fn load(self, at: *const f32) -> Self::V {
@@ -298,6 +308,16 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn fetch(self, at: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+
+        #[inline(always)]
+        fn prepare(self, at: *mut f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
+        }
+
+        #[inline(always)]
         unsafe fn load(self, at: *const f32) -> __m512 {
             unsafe { _mm512_loadu_ps(at) }
         }
@@ -437,6 +457,16 @@ mod x86 {
                 }
                 out
             }
+        }
+
+        #[inline(always)]
+        fn fetch(self, at: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+
+        #[inline(always)]
+        fn prepare(self, at: *mut f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
         }
 
         #[inline(always)]

@@ -21,6 +21,7 @@ mod linear;
 mod loss;
 mod norm;
 mod pool;
+mod sparse;
 mod tile;
 mod update;
 

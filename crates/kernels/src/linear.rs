@@ -1,6 +1,7 @@
 //! Fully connected layer with an optional ReLU.
 
 mod fast;
+mod listed;
 mod simple;
 #[cfg(test)]
 mod tests;
@@ -120,7 +121,8 @@ impl Linear {
         }
         let dz = before_relu(hg.values::<f32>()?, hy.values()?, self.relu);
         let (x_, w_) = (hx.values()?, hw.values()?);
-        self.tensors(x, fast::backward(Isa::best(), self.size, x_, w_, &dz, wanted))
+        let (isa, size) = (Isa::best(), self.size);
+        self.tensors(x, fast::backward(isa, size, (x_, w_), &dz, wanted, self.relu))
     }
 
     fn tensors<T: WithDType>(&self, x: &Tensor, from: Gradients<T>) -> Result<TensorGradients> {

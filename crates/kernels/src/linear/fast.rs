@@ -4,7 +4,7 @@ use std::{mem::MaybeUninit, ops::Range};
 
 use rayon::prelude::*;
 
-use super::{Gradients, Size};
+use super::{Gradients, Size, listed};
 use crate::{
     buffer::{Scratch, Shared, pitch, sized, unwritten, written},
     element::add,
@@ -119,20 +119,25 @@ fn short(isa: Isa, Size { n, i, o }: Size, x: &[f32], w: &[f32]) -> Vec<f32> {
     }
 }
 
-/// Gradients given `dz`, that of the sums before the ReLU; that of `x` only if `wanted`.
+/// Gradients given `dz`, that of the sums before the ReLU; that of `x` only if `wanted`. `sparse` says that many of `dz` are 0.
 pub(super) fn backward(
     isa: Isa,
-    Size { n, i, o }: Size,
-    x: &[f32],
-    w: &[f32],
+    size: Size,
+    (x, w): (&[f32], &[f32]),
     dz: &[f32],
     wanted: bool,
+    sparse: bool,
 ) -> Gradients<f32> {
+    let Size { n, i, o } = size;
     let mut dw = unwritten(o * i);
-    product(isa, &Panels::of_columns(dz, o, n), i, &mut dw, rows_of(x, i));
     let mut dx = unwritten(if wanted { n * i } else { 0 });
-    if wanted {
-        product(isa, &Panels::of_rows(dz, n, o), i, &mut dx, rows_of(w, i));
+    if sparse && i >= LONG && n > 0 {
+        listed::backward(isa, size, (x, w), dz, (&mut dw, wanted.then_some(&mut *dx)));
+    } else {
+        product(isa, &Panels::of_columns(dz, o, n), i, &mut dw, rows_of(x, i));
+        if wanted {
+            product(isa, &Panels::of_rows(dz, n, o), i, &mut dx, rows_of(w, i));
+        }
     }
     let mut db = vec![0.0; o];
     dz.chunks_exact(o).for_each(|row| add(&mut db, row));
