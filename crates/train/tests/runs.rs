@@ -8,7 +8,7 @@ use randlab_data::{Dataset, prepare};
 use randlab_nn::RunsOn;
 use randlab_recipe::{
     Checkpoints, InitLaw, InitSpec, ModelSpec, Optimizer, PrepareConfig, Rotation, RunInfo,
-    Schedule, Source, SplitSizes, TrainConfig, Transfer, TransferNorm, TransferWeights,
+    Schedule, Source, SplitSizes, Stem, TrainConfig, Transfer, TransferNorm, TransferWeights,
 };
 use randlab_store::{
     RunDir, Status,
@@ -151,23 +151,32 @@ fn a_run_fits_random_labels_and_leaves_its_tables() {
 fn a_run_stopped_anywhere_ends_with_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
-    for optimizer in [config().optimizer, Optimizer::Adam {}] {
-        let config = TrainConfig { optimizer, epochs: 8, ..config() };
-        let whole = dir.path().join(format!("whole-{optimizer:?}"));
-        run(&config, &data, &whole, &mut Test::never()).unwrap();
-        let pieces = dir.path().join(format!("pieces-{optimizer:?}"));
+    let mlp = TrainConfig { epochs: 8, ..config() };
+    // With running statistics, which are no parameters.
+    let model = ModelSpec::ResNet { depth: 18, stem: Stem::Cifar, width: 0.0625 };
+    let configs = [
+        TrainConfig { optimizer: Optimizer::Adam {}, ..mlp.clone() },
+        mlp.clone(),
+        TrainConfig { model, ..mlp },
+    ];
+    for (i, config) in configs.iter().enumerate() {
+        let out = |name: &str| dir.path().join(format!("{name}-{i}"));
+        run(config, &data, &out("whole"), &mut Test::never()).unwrap();
         for stop_after in [1, 2, 4, 7] {
             let mut hooks = Test { stop_after, ..Test::never() };
-            let outcome = run(&config, &data, &pieces, &mut hooks).unwrap();
+            let outcome = run(config, &data, &out("pieces"), &mut hooks).unwrap();
             assert!(matches!(outcome, Outcome::Stopped { .. }));
         }
-        run(&config, &data, &pieces, &mut Test::never()).unwrap();
-        assert!(contents(&whole) == contents(&pieces));
+        run(config, &data, &out("pieces"), &mut Test::never()).unwrap();
+        assert!(contents(&out("whole")) == contents(&out("pieces")));
         // Saving all the time changes nothing either.
-        let eager = dir.path().join(format!("eager-{optimizer:?}"));
-        run(&config, &data, &eager, &mut Test { eager: true, ..Test::never() }).unwrap();
-        assert!(contents(&whole) == contents(&eager));
+        run(config, &data, &out("eager"), &mut Test { eager: true, ..Test::never() }).unwrap();
+        assert!(contents(&out("whole")) == contents(&out("eager")));
     }
+    // A kept layer has its batch norm with it.
+    let early = Checkpoint::read(&dir.path().join("whole-2").join(Checkpoint::name(0))).unwrap();
+    let names = ["bn1.bias", "bn1.running_mean", "bn1.running_var", "bn1.weight", "conv1.weight"];
+    assert_eq!(early.parameters.keys().collect::<Vec<_>>(), names);
 }
 
 #[test]
