@@ -10,8 +10,8 @@ const fn shape(kernel: usize) -> PatchShape {
 }
 
 /// Covariance of the patches of 32x32 colour images.
-pub fn covariance(images: usize, kernel: usize) -> Result<Box<dyn Step>> {
-    Ok(Box::new(Covariance { images: noise(images * 3 * 32 * 32, 1.0), shape: shape(kernel) }))
+pub fn covariance(images: usize, kernel: usize) -> Box<dyn Step> {
+    Box::new(Covariance { images: noise(images * 3 * 32 * 32, 1.0), shape: shape(kernel) })
 }
 
 struct Covariance {

@@ -44,7 +44,7 @@ pub struct Compare {
     /// Python that has torch
     #[arg(long)]
     python: PathBuf,
-    /// Script of training steps in PyTorch
+    /// Script of training steps in `PyTorch`
     #[arg(long)]
     script: PathBuf,
     /// Folder of the table
@@ -56,7 +56,7 @@ pub struct Compare {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Peer {
     Randlab,
-    /// channels_last where there are convolutions, freed memory kept.
+    /// `channels_last` where there are convolutions, freed memory kept.
     Pytorch,
     /// As installed.
     PytorchDefault,
@@ -212,8 +212,9 @@ fn print(rows: &[PeerRow], machine: &Machine) {
     println!(
         "\nTime of a peer over that of randlab: median [range] over rounds, shortest over shortest; peak memory in MB.\n"
     );
-    let titles: String =
+    let titles: Vec<_> =
         peers.iter().map(|(peer, version)| format!(" {peer} {version} |")).collect();
+    let titles = titles.concat();
     println!("| net | batch | threads | randlab, ms | images/s | % of peak | MB |{titles}");
     println!("|---|---|---|---|---|---|---|{}", "---|".repeat(peers.len()));
     let cell = |r: &PeerRow| (r.net.clone(), r.batch_size, r.threads);

@@ -1,4 +1,4 @@
-//! Training speed of randlab beside PyTorch, burn and candle, and how it scales. See docs/performance.md.
+//! Training speed of randlab beside `PyTorch`, burn and candle, and how it scales. See docs/performance.md.
 
 mod align;
 mod burn;

@@ -260,6 +260,7 @@ impl List {
 }
 
 /// `n` numbers from -1 to 1 times `scale`, without a pattern.
+#[expect(clippy::cast_possible_truncation, reason = "rounding on purpose")]
 pub fn noise(n: usize, scale: f32) -> Vec<f32> {
     // The golden ratio times squares is spread evenly, and no number follows from the one before.
     let at = |k: usize| ((k * k) as f64 * 0.618_033_988_749_894_9).fract();

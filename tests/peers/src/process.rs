@@ -36,6 +36,7 @@ impl Worker {
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = pipes.context("no pipes to a worker")?;
         // Where memory ends, the system is to end a worker and nothing else.
+        #[expect(clippy::disallowed_methods, reason = "a setting of the system, no file")]
         let _ = fs::write(format!("/proc/{}/oom_score_adj", child.id()), "1000");
         let (send, lines) = channel();
         thread::spawn(move || {
@@ -49,7 +50,7 @@ impl Worker {
             ["ready", size, first, version] => {
                 worker.size = size.parse()?;
                 worker.first = first.parse()?;
-                worker.version = version.to_owned();
+                version.clone_into(&mut worker.version);
             }
             _ => bail!("a worker said {ready:?} instead of ready"),
         }

@@ -33,6 +33,11 @@ impl Entry {
         let first = worker.first;
         // The first step makes the buffers; where it is short, it says little.
         let step = if first < share { worker.run(1, limit)? } else { first };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1 and a million"
+        )]
         let whole = |x: f64| x.clamp(1.0, 1e6) as usize;
         let steps = u32::try_from(whole(share / rounds as f64 / step))?;
         let rounds = whole(2.0 * share / step).min(rounds);

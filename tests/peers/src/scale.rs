@@ -201,7 +201,7 @@ fn curve(
         hi,
         interval: "range".to_owned(),
         n_seeds: 1,
-        x_name: r.size_name.to_owned(),
+        x_name: r.size_name.clone(),
         y_name: y_name.to_owned(),
     }
 }

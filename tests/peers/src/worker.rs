@@ -46,7 +46,7 @@ pub fn serve(work: &Work) -> Result<()> {
         Work::Candle { net, batch } => {
             (candle::worker(&nets::Net::new(net)?, *batch)?, locked("candle-core"))
         }
-        Work::Covariance { images, kernel } => (align::covariance(*images, *kernel)?, None),
+        Work::Covariance { images, kernel } => (align::covariance(*images, *kernel), None),
         Work::Eigen { kernel } => (align::eigen(*kernel)?, None),
     };
     let size = step.size();
