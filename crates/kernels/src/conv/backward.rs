@@ -8,6 +8,7 @@ use super::{
     Gradients, SHARD,
     geometry::Geometry,
     patches::{Fill, Store, Windows},
+    winners,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
@@ -87,7 +88,11 @@ pub(super) fn backward(
                 if let Some(flipped) = &flipped {
                     input_gradient(isa, g, seen, flipped, dx, scratch);
                 }
-                weight_gradient(isa, g, seen, count, scratch)
+                if winners::pay(g) {
+                    winners::weight_gradient(isa, g, seen, scratch)
+                } else {
+                    weight_gradient(isa, g, seen, count, scratch)
+                }
             })
         })
         .collect();
