@@ -9,6 +9,7 @@ mod pixels;
 mod simple;
 #[cfg(test)]
 mod tests;
+mod winners;
 mod winograd;
 
 use std::sync::OnceLock;

@@ -52,6 +52,11 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// `COUNT` numbers can be written at `at`.
     unsafe fn store(self, at: *mut f32, v: Self::V);
+    /// Writes whole numbers below 2^16.
+    ///
+    /// # Safety
+    /// `COUNT` numbers can be written at `at`.
+    unsafe fn store_whole(self, at: *mut u16, v: Self::V);
     /// Writes the first `n < COUNT` numbers.
     ///
     /// # Safety
@@ -156,6 +161,13 @@ impl Lanes for Portable {
     unsafe fn store(self, at: *mut f32, v: Self::V) {
         // SAFETY: promised by the caller.
         unsafe { at.cast::<Self::V>().write(v) }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as promised")]
+    unsafe fn store_whole(self, at: *mut u16, v: Self::V) {
+        // SAFETY: promised by the caller.
+        unsafe { at.cast::<[u16; EIGHT]>().write(v.map(|v| v as u16)) }
     }
 
     #[inline(always)]
@@ -333,6 +345,13 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn store_whole(self, at: *mut u16, v: __m512) {
+            unsafe {
+                _mm256_storeu_si256(at.cast(), _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(v)));
+            }
+        }
+
+        #[inline(always)]
         unsafe fn store_first(self, at: *mut f32, n: usize, v: __m512) {
             unsafe { _mm512_mask_storeu_ps(at, first16(n), v) }
         }
@@ -482,6 +501,15 @@ mod x86 {
         #[inline(always)]
         unsafe fn store(self, at: *mut f32, v: __m256) {
             unsafe { _mm256_storeu_ps(at, v) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_whole(self, at: *mut u16, v: __m256) {
+            unsafe {
+                let v = _mm256_cvttps_epi32(v);
+                let halves = (_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
+                _mm_storeu_si128(at.cast(), _mm_packus_epi32(halves.0, halves.1));
+            }
         }
 
         #[inline(always)]

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Vectors of a sum that is held in registers.
-const VECTORS: usize = 8;
+pub(crate) const VECTORS: usize = 8;
 
 /// A number of the left factor, and where in the right factor the row begins that it is multiplied with.
 #[derive(Debug, Clone, Copy, Default)]

@@ -26,6 +26,12 @@ fn nets() -> Vec<(&'static str, ModelSpec, [usize; 3], usize)> {
         ("cnn2-64-stride2", cnn2(64, 2), image, 128),
         ("cnn2-256-stride2", cnn2(256, 2), image, 100),
         ("cnn2-256-stride1", cnn2(256, 1), image, 128),
+        (
+            "cnn2-256-pool",
+            ModelSpec::Cnn2 { kernel: 5, filters: 256, stride: 1, padding: 0, pool: 2, hidden: 64 },
+            image,
+            128,
+        ),
         ("cnn3-32", ModelSpec::Cnn3 { filters: 32, hidden: 64 }, image, 128),
         ("vgg-quarter", ModelSpec::Vgg { depth: 16, width: 0.25, batch_norm: false }, image, 128),
         (

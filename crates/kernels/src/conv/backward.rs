@@ -8,7 +8,7 @@ use super::{
     Gradients, Way,
     geometry::Geometry,
     patches::{Fill, Store, Windows},
-    pixels, winograd,
+    pixels, winners, winograd,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
@@ -102,7 +102,11 @@ pub(super) fn backward(
                     if let Some(Filters::Windows(flipped)) = flipped {
                         input_gradient(isa, g, seen, flipped, dx, scratch);
                     }
-                    weight_gradient(isa, g, seen, count, scratch)
+                    if winners::pay(g) {
+                        winners::weight_gradient(isa, g, seen, scratch)
+                    } else {
+                        weight_gradient(isa, g, seen, count, scratch)
+                    }
                 }
             })
         })

@@ -145,9 +145,10 @@ impl Kernel for Pool<'_> {
         for ((y, winners), map) in channels.zip(self.map.chunks_exact(self.pitch)) {
             let groups = y.chunks_mut(L::COUNT).zip(winners.chunks_mut(L::COUNT));
             for (group, (y, winners)) in groups.enumerate() {
-                let (mut best, mut places) = ([0.0; WIDEST], [0.0; WIDEST]);
+                let whole = y.len() == L::COUNT;
+                let (mut best, mut places) = ([0.0; WIDEST], [0; WIDEST]);
                 #[expect(unsafe_code, reason = "vectors from and to memory")]
-                // SAFETY: the row of the map is long enough for whole vectors, and so are the arrays.
+                // SAFETY: the row of the map is long enough for whole vectors, and so are the arrays, and a whole group.
                 unsafe {
                     let value = |place: usize| {
                         lanes.load(map.as_ptr().add(place * self.pooled + group * L::COUNT))
@@ -156,19 +157,21 @@ impl Kernel for Pool<'_> {
                     for place in 1..self.places {
                         kept = lanes.larger(kept, [value(place), lanes.splat(place as f32)]);
                     }
-                    lanes.store(best.as_mut_ptr(), kept[0]);
-                    lanes.store(places.as_mut_ptr(), kept[1]);
+                    if whole {
+                        lanes.store(y.as_mut_ptr().cast(), kept[0]);
+                        lanes.store_whole(winners.as_mut_ptr().cast(), kept[1]);
+                    } else {
+                        lanes.store(best.as_mut_ptr(), kept[0]);
+                        lanes.store_whole(places.as_mut_ptr(), kept[1]);
+                    }
                 }
-                for ((y, winner), (&best, &place)) in
-                    y.iter_mut().zip(winners).zip(best.iter().zip(&places))
-                {
-                    y.write(best);
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "a whole number below 2^16"
-                    )]
-                    winner.write(place as u16);
+                if !whole {
+                    for (y, best) in y.iter_mut().zip(best) {
+                        y.write(best);
+                    }
+                    for (winner, place) in winners.iter_mut().zip(places) {
+                        winner.write(place);
+                    }
                 }
             }
         }

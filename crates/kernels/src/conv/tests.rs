@@ -106,6 +106,18 @@ fn every_remainder_agrees_with_the_definition() {
             check(&g, &arguments(&g));
         }
     }
+    // Behind a pool: one row of windows at a time or several, the last of them fewer, and filters of several pieces.
+    for (images, channels, side, outputs, kernel, padding, pool) in [
+        (9, 3, 32, 5, 5, 0, 2),
+        (1, 3, 33, 17, 3, 1, 2),
+        (2, 15, 10, 3, 5, 2, 2),
+        (3, 1, 40, 2, 7, 0, 3),
+        (2, 16, 10, 3, 3, 1, 2),
+    ] {
+        let spec = ConvSpec { stride: 1, padding, pool };
+        let g = geometry([images, channels, side, side], [outputs, kernel], spec);
+        check(&g, &arguments(&g));
+    }
     // All numbers of vectors in the last tile.
     for width in 1..40 {
         let spec = ConvSpec { stride: 1, padding: 0, pool: 1 };
