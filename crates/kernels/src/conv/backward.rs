@@ -72,67 +72,62 @@ pub(super) fn backward(
     wanted: bool,
 ) -> Gradients<f32> {
     let mut dx = unwritten(if wanted { seen.x.len() } else { 0 });
-    let filters = wanted.then(|| match g.way() {
-        Way::Tiles => Filters::Tiles(winograd::Filters::turned(isa, w, g.outputs)),
-        Way::Pixels => Filters::Pixels(pixels::Filters::back(g, w)),
-        Way::Windows => Filters::Windows(flipped(g, w)),
-    });
-    let mut rest = &mut dx[..];
-    let mut shards = Vec::new();
-    let images = g.shard();
-    for from in (0..g.images).step_by(images) {
-        let count = images.min(g.images - from);
-        let (dx, others) = rest.split_at_mut(rest.len().min(count * g.image()));
-        rest = others;
-        shards.push((seen.images(g, from, count), count, dx));
-    }
-    let sums: Vec<(Vec<f32>, Vec<f32>)> = shards
-        .into_par_iter()
-        .map(|(seen, count, dx)| {
-            Scratch::lend(|scratch| match (g.way(), &filters) {
-                (_, Some(Filters::Tiles(turned))) => {
-                    winograd::gradients(isa, g, seen, Some(turned), dx, scratch)
+    let (dw, db) = match g.way() {
+        Way::Tiles => {
+            let turned = wanted.then(|| winograd::Filters::turned(isa, w, g.outputs));
+            let (sums, db) = over_shards(g, seen, &mut dx, |seen, dx, scratch| {
+                winograd::gradients(isa, g, seen, turned.as_ref(), dx, scratch)
+            });
+            (winograd::filter_gradient(isa, g, sums), db)
+        }
+        Way::Pixels => {
+            let back = wanted.then(|| pixels::Filters::back(g, w));
+            let (sums, db) = over_shards(g, seen, &mut dx, |seen, dx, scratch| {
+                pixels::gradients(isa, g, seen, back.as_ref(), dx, scratch)
+            });
+            (pixels::filter_gradient(g, &sums), db)
+        }
+        Way::Windows => {
+            let flipped = wanted.then(|| flipped(g, w));
+            over_shards(g, seen, &mut dx, |seen, dx, scratch| {
+                if let Some(flipped) = &flipped {
+                    input_gradient(isa, g, seen, flipped, dx, scratch);
                 }
-                (Way::Tiles, _) => winograd::gradients(isa, g, seen, None, dx, scratch),
-                (_, Some(Filters::Pixels(back))) => {
-                    pixels::gradients(isa, g, seen, Some(back), dx, scratch)
-                }
-                (Way::Pixels, _) => pixels::gradients(isa, g, seen, None, dx, scratch),
-                (Way::Windows, flipped) => {
-                    if let Some(Filters::Windows(flipped)) = flipped {
-                        input_gradient(isa, g, seen, flipped, dx, scratch);
-                    }
-                    if winners::pay(g) {
-                        winners::weight_gradient(isa, g, seen, scratch)
-                    } else {
-                        weight_gradient(isa, g, seen, count, scratch)
-                    }
+                if winners::pay(g) {
+                    winners::weight_gradient(isa, g, seen, scratch)
+                } else {
+                    weight_gradient(isa, g, seen, scratch)
                 }
             })
-        })
-        .collect();
-    let (dw, db): (Vec<_>, Vec<_>) = sums.into_iter().unzip();
-    let (mut dw, mut db) = (total(dw), total(db));
-    if g.images == 0 {
-        (dw, db) = (vec![0.0; w.len()], vec![0.0; g.outputs]);
-    } else {
-        dw = match g.way() {
-            Way::Tiles => winograd::filter_gradient(isa, g, dw),
-            Way::Pixels => pixels::filter_gradient(g, &dw),
-            Way::Windows => dw,
-        };
-    }
+        }
+    };
     #[expect(unsafe_code, reason = "memory that was not cleared")]
     // SAFETY: if wanted, the shards cover all images and write all channels of theirs; otherwise it is empty.
     let dx = unsafe { written(dx) };
     Gradients { dw, db, dx: wanted.then_some(dx) }
 }
 
-/// Filters for the way back to the input, as each [`Way`] wants them.
-enum Filters {
-    Tiles(winograd::Filters),
-    Pixels(pixels::Filters),
-    Windows(Panels),
+/// Sums, over shards of the images in order, of both results of `f`, which gets a shard's part of `dx`, too.
+fn over_shards(
+    g: &Geometry,
+    seen: Seen<'_>,
+    dx: &mut [MaybeUninit<f32>],
+    f: impl Fn(Seen<'_>, &mut [MaybeUninit<f32>], &mut Scratch) -> (Vec<f32>, Vec<f32>) + Sync,
+) -> (Vec<f32>, Vec<f32>) {
+    let images = g.shard();
+    let mut rest = dx;
+    let mut shards = Vec::with_capacity(g.images.div_ceil(images));
+    // An empty batch is one empty shard: its sums have their size and are 0.
+    for from in (0..g.images.max(1)).step_by(images) {
+        let count = images.min(g.images - from);
+        let (dx, others) = rest.split_at_mut(rest.len().min(count * g.image()));
+        rest = others;
+        shards.push((seen.images(g, from, count), dx));
+    }
+    let shards = shards.into_par_iter();
+    let sums = shards.map(|(seen, dx)| Scratch::lend(|scratch| f(seen, dx, scratch)));
+    let (first, second) = sums.unzip();
+    (total(first), total(second))
 }
 
 /// Gradients of filters and biases summed over the images of a shard.
@@ -140,13 +135,13 @@ fn weight_gradient(
     isa: Isa,
     g: &Geometry,
     seen: Seen<'_>,
-    count: usize,
     scratch: &mut Scratch,
 ) -> (Vec<f32>, Vec<f32>) {
+    let count = seen.x.len() / g.image();
     let windows = g.windows();
     let positions = windows.positions();
     let fitting = CACHED / (windows.depth() * positions);
-    let group = LONG.div_ceil(positions).min(fitting).clamp(1, count);
+    let group = LONG.div_ceil(positions).min(fitting).clamp(1, count.max(1));
     let pitch = pitch(group * positions + Windows::SPILL);
     let image = sized(&mut scratch.image, windows.stored());
     image.fill(0.0);

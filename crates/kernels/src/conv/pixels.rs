@@ -197,7 +197,7 @@ pub(super) fn gradients(
     let Sides { inputs, maps, ref places, .. } = sides;
     let windows = windows(g, inputs);
     let back = back.map(|back| (phases(g, maps), back));
-    let images = PIXELS.div_ceil(g.pooled()).min(count);
+    let images = PIXELS.div_ceil(g.pooled()).clamp(1, count.max(1));
     let canvases = sized(&mut scratch.image, images * (inputs.len() + maps.len()));
     canvases.fill(0.0);
     let (x, dz) = canvases.split_at_mut(images * inputs.len());

@@ -146,7 +146,7 @@ impl Group {
     /// filters fit into.
     fn new(g: &Geometry, images: usize, count: usize) -> Self {
         let tiles: usize = if g.channels * g.outputs < 1 << 16 { 48 } else { 128 };
-        let images = tiles.div_ceil(count).clamp(1, images);
+        let images = tiles.div_ceil(count).clamp(1, images.max(1));
         let all = images * count;
         Self { images, tiles: all.div_ceil(all.div_ceil(2 * tiles)) }
     }

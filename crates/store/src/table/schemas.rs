@@ -185,7 +185,7 @@ table! { "peers" "1" "one training framework with one net, batch size and number
     col ratio_hi: f64, "1", "largest";
     col peak_rss_mb: Option<f64>, "MB", "peak memory of the process; null where the system does not tell";
     col gflop_per_step: f64, "Gflop", "floating-point operations of convolutions and linear layers, counted as a direct convolution does them";
-    col peak_gflops: f64, "Gflop/s", "what the machine did in a loop of f32 multiplications and additions on as many threads in the same minutes";
+    col peak_gflops: f64, "Gflop/s", "the most that the machine did in a loop of f32 multiplications and additions on as many threads in the same minutes";
     col share_of_peak: f64, "1", "gflop_per_step / seconds_per_step / peak_gflops";
     col cpu: String, "1", "model of the processor";
     col instruction_set: String, "1", "vector instructions of randlab's kernels: avx512, avx2 or portable";
