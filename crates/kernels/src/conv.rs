@@ -7,6 +7,7 @@ mod patches;
 mod simple;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod winners;
 
 use std::sync::OnceLock;

@@ -8,6 +8,7 @@ use super::{
     SHARD,
     geometry::Geometry,
     patches::{Fill, Store, Windows},
+    thin,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// Channels computed together: few enough for their map to stay in the caches until it is pooled.
-const CHANNELS: usize = 32;
+pub(super) const CHANNELS: usize = 32;
 
 /// Result, and the place in its window of each pooled value; without a pool no places.
 pub(super) fn forward(
@@ -29,6 +30,7 @@ pub(super) fn forward(
 ) -> (Vec<f32>, Vec<u16>) {
     let size = g.result();
     let filters = Panels::of_rows(w, g.outputs, g.filter());
+    let thin = thin::fits(g).then(|| thin::Filters::new(g, w));
     let mut y = unwritten(g.images * size);
     let mut winners = unwritten(if g.spec.pool > 1 { y.len() } else { 0 });
     let mut rest = &mut winners[..];
@@ -39,7 +41,10 @@ pub(super) fn forward(
         shards.push((y, x, winners));
     }
     shards.into_par_iter().for_each(|(y, x, winners)| {
-        Scratch::lend(|scratch| shard(isa, g, (y, winners), x, (&filters, b), scratch));
+        Scratch::lend(|scratch| match &thin {
+            Some(filters) => thin::shard(isa, g, (y, winners), x, (filters, b), scratch),
+            None => shard(isa, g, (y, winners), x, (&filters, b), scratch),
+        });
     });
     #[expect(unsafe_code, reason = "memory that was not cleared")]
     // SAFETY: the shards cover all images, and each writes all channels of its own.
