@@ -9,6 +9,7 @@ mod pixels;
 mod simple;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod winners;
 mod winograd;
 

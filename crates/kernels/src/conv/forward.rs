@@ -8,7 +8,7 @@ use super::{
     Way,
     geometry::Geometry,
     patches::{Fill, Store, Windows},
-    pixels, winograd,
+    pixels, thin, winograd,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Channels computed together: few enough for their map to stay in the caches until it is pooled.
-const CHANNELS: usize = 32;
+pub(super) const CHANNELS: usize = 32;
 
 /// Result, and the place in its window of each pooled value; without a pool no places.
 pub(super) fn forward(
@@ -32,6 +32,7 @@ pub(super) fn forward(
     let filters = match g.way() {
         Way::Tiles => Filters::Tiles(winograd::Filters::new(isa, w, g.outputs)),
         Way::Pixels => Filters::Pixels(pixels::Filters::new(g, w)),
+        Way::Windows if thin::fits(g) => Filters::Thin(thin::Filters::new(g, w)),
         Way::Windows => Filters::Windows(Panels::of_rows(w, g.outputs, g.filter())),
     };
     let images = g.shard();
@@ -49,6 +50,7 @@ pub(super) fn forward(
         Scratch::lend(|scratch| match &filters {
             Filters::Tiles(filters) => winograd::values(isa, g, results, x, (filters, b), scratch),
             Filters::Pixels(filters) => pixels::values(isa, g, results.0, x, (filters, b), scratch),
+            Filters::Thin(filters) => thin::shard(isa, g, results, x, (filters, b), scratch),
             Filters::Windows(filters) => shard(isa, g, results, x, (filters, b), scratch),
         });
     });
@@ -59,10 +61,11 @@ pub(super) fn forward(
     }
 }
 
-/// Filters as each [`Way`] wants them.
+/// Filters as each [`Way`] wants them; by windows of few channels behind a pool, there is a faster one.
 enum Filters {
     Tiles(winograd::Filters),
     Pixels(pixels::Filters),
+    Thin(thin::Filters),
     Windows(Panels),
 }
 

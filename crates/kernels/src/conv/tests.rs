@@ -113,6 +113,11 @@ fn every_remainder_agrees_with_the_definition() {
         (2, 15, 10, 3, 5, 2, 2),
         (3, 1, 40, 2, 7, 0, 3),
         (2, 16, 10, 3, 3, 1, 2),
+        // One channel and three, more windows in a row than lanes, and more filters than are computed together.
+        (1, 1, 44, 37, 5, 0, 2),
+        (2, 3, 39, 33, 5, 2, 2),
+        (3, 1, 5, 6, 3, 1, 2),
+        (1, 3, 6, 1, 5, 0, 2),
     ] {
         let spec = ConvSpec { stride: 1, padding, pool };
         let g = geometry([images, channels, side, side], [outputs, kernel], spec);
@@ -218,6 +223,21 @@ fn nan_is_passed_on() {
             assert!(y[0].is_nan() && usize::from(winners[0]) == place, "{} {place}", isa.name());
             let exact = simple::forward(&g, &wide(&x), &[1.0], &[0.0]);
             assert!(exact.0[0].is_nan() && exact.1 == winners);
+        }
+        // Of all windows those that see it.
+        for (kernel, pixel) in [3, 5].into_iter().flat_map(|k| (0..100).map(move |p| (k, p))) {
+            let spec = ConvSpec { stride: 1, padding: 0, pool: 2 };
+            let g = geometry([1, 1, 10, 10], [5, kernel], spec);
+            let mut a = arguments(&g);
+            a.x[pixel] = f32::NAN;
+            let (y, _) = forward::forward(isa, &g, &a.x, &a.w, &a.b);
+            let exact = simple::forward(&g, &wide(&a.x), &wide(&a.w), &wide(&a.b)).0;
+            let nan: Vec<bool> = y.iter().map(|v| v.is_nan()).collect();
+            assert_eq!(
+                nan,
+                exact.iter().map(|v| v.is_nan()).collect::<Vec<_>>(),
+                "{kernel} {pixel}"
+            );
         }
         let spec = ConvSpec { stride: 1, padding: 0, pool: 1 };
         let g = geometry([1, 1, 5, 5], [3, 3], spec);
