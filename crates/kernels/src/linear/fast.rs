@@ -131,7 +131,7 @@ pub(super) fn backward(
     let Size { n, i, o } = size;
     let mut dw = unwritten(o * i);
     let mut dx = unwritten(if wanted { n * i } else { 0 });
-    if sparse && i >= LONG && n > 0 {
+    if sparse && i >= listed::INPUTS && n > 0 {
         listed::backward(isa, size, (x, w), dz, (&mut dw, wanted.then_some(&mut *dx)));
     } else {
         product(isa, &Panels::of_columns(dz, o, n), i, &mut dw, rows_of(x, i));

@@ -45,8 +45,8 @@ fn every_size_agrees_with_the_definition() {
         (4, 7, 490),
         (101, 33, 270),
         // Several strips, tasks and pieces of a sum, none of them full.
-        (70, 900, 37),
-        (1, 385, 100),
+        (70, 1300, 37),
+        (1, 1153, 100),
     ] {
         let size = Size { n, i, o };
         let a = arguments(size);
