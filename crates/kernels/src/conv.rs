@@ -29,6 +29,8 @@ use geometry::Geometry;
 
 /// Images one task works on, if it has no reason for more.
 const SHARD: usize = 8;
+/// Channels on both sides from which on they are worth to be made innermost.
+const MANY: usize = 16;
 
 /// Geometry of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

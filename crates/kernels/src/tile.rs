@@ -4,11 +4,15 @@
 //! differ in where they find the left one; [`Dot`] runs along the rows of both factors and is for long ones. None needs a
 //! transposed copy of a large matrix.
 
+mod product;
+
 use crate::{
     buffer::Block,
     isa::Kernel,
     lanes::{Lanes, WIDEST},
 };
+
+pub(crate) use product::{Entries, Every, Places, Product};
 
 /// Rows of a tile of [`Outer`], and rows of its left factor that lie together.
 pub(crate) const PANEL: usize = 4;
@@ -94,22 +98,17 @@ impl Kernel for Outer<'_> {
         assert!(self.bias.is_none_or(|b| b.len() == self.a.rows()));
         let readable = columns.next_multiple_of(WIDEST);
         assert!(readable <= self.pitch && self.b.len() >= depth.max(1) * self.pitch);
-        let pieces = depth.div_ceil(DEPTH).max(1);
         let vectors = if L::MANY { 6 } else { 3 };
-        for from in (0..columns).step_by(vectors * L::COUNT) {
-            for piece in 0..pieces {
-                let piece =
-                    Piece { from, ks: (depth * piece / pieces, depth * (piece + 1) / pieces) };
-                #[expect(unsafe_code, reason = "pointers into the matrices")]
-                // SAFETY: sizes were compared above.
-                match (columns - from).div_ceil(L::COUNT).min(vectors) {
-                    1 => unsafe { self.column::<L, 1>(lanes, piece) },
-                    2 => unsafe { self.column::<L, 2>(lanes, piece) },
-                    3 => unsafe { self.column::<L, 3>(lanes, piece) },
-                    4 => unsafe { self.column::<L, 4>(lanes, piece) },
-                    5 => unsafe { self.column::<L, 5>(lanes, piece) },
-                    _ => unsafe { self.column::<L, 6>(lanes, piece) },
-                }
+        for piece in pieces(columns, vectors * L::COUNT, depth) {
+            #[expect(unsafe_code, reason = "pointers into the matrices")]
+            // SAFETY: sizes were compared above.
+            match (columns - piece.from).div_ceil(L::COUNT).min(vectors) {
+                1 => unsafe { self.column::<L, 1>(lanes, piece) },
+                2 => unsafe { self.column::<L, 2>(lanes, piece) },
+                3 => unsafe { self.column::<L, 3>(lanes, piece) },
+                4 => unsafe { self.column::<L, 4>(lanes, piece) },
+                5 => unsafe { self.column::<L, 5>(lanes, piece) },
+                _ => unsafe { self.column::<L, 6>(lanes, piece) },
             }
         }
     }
@@ -120,6 +119,14 @@ impl Kernel for Outer<'_> {
 struct Piece {
     from: usize,
     ks: (usize, usize),
+}
+
+/// The pieces of a product of `columns`, `width` of them at a time, in the order in which sums are added up.
+fn pieces(columns: usize, width: usize, depth: usize) -> impl Iterator<Item = Piece> {
+    let parts = depth.div_ceil(DEPTH).max(1);
+    let ks = move |part| (depth * part / parts, depth * (part + 1) / parts);
+    let columns = (0..columns).step_by(width);
+    columns.flat_map(move |from| (0..parts).map(move |part| Piece { from, ks: ks(part) }))
 }
 
 impl Outer<'_> {
@@ -327,147 +334,4 @@ unsafe fn products<L: Lanes, const ROWS: usize>(
         *out = lanes.sums(sums);
     }
     out
-}
-
-/// `out = a b`, or `out += a b`, with factors that are read where they lie. All rows of `b` and `out` begin at whole cache lines,
-/// and are readable and writable up to a multiple of [`WIDEST`] columns.
-pub(crate) struct Product<'a, R, K, B> {
-    pub a: Entries<'a, R, K>,
-    /// `[depth, columns]`
-    pub b: &'a [f32],
-    /// Where its rows begin.
-    pub by_k: B,
-    /// Rows, depth and columns.
-    pub size: [usize; 3],
-    pub add: bool,
-    /// `[rows, columns]`
-    pub out: &'a mut [f32],
-    /// From one row of `out` to the next.
-    pub out_pitch: usize,
-}
-
-/// A matrix whose entry (row, k) is at `by_row.at(row) + by_k.at(k)`.
-#[derive(Clone, Copy)]
-pub(crate) struct Entries<'a, R, K> {
-    pub values: &'a [f32],
-    pub by_row: R,
-    pub by_k: K,
-}
-
-/// Where things of a kind are.
-pub(crate) trait Places: Copy {
-    fn at(self, i: usize) -> usize;
-    /// The largest of the first `count > 0` places.
-    fn last(self, count: usize) -> usize;
-}
-
-/// Each so far from the one before.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Every(pub usize);
-
-impl Places for Every {
-    #[inline(always)]
-    fn at(self, i: usize) -> usize {
-        i * self.0
-    }
-
-    fn last(self, count: usize) -> usize {
-        (count - 1) * self.0
-    }
-}
-
-/// Anywhere.
-impl Places for &[usize] {
-    #[inline(always)]
-    fn at(self, i: usize) -> usize {
-        self[i]
-    }
-
-    fn last(self, count: usize) -> usize {
-        self[..count].iter().copied().max().unwrap_or(0)
-    }
-}
-
-/// Rows of a tile of [`Product`].
-const SIX: usize = 6;
-
-impl<R: Places, K: Places, B: Places> Kernel for Product<'_, R, K, B> {
-    #[inline(always)]
-    fn run<L: Lanes>(mut self, lanes: L) {
-        let [rows, depth, columns] = self.size;
-        if rows == 0 || depth == 0 || columns == 0 {
-            return;
-        }
-        let readable = columns.next_multiple_of(WIDEST);
-        assert!(self.a.values.len() > self.a.by_row.last(rows) + self.a.by_k.last(depth));
-        assert!(self.b.len() >= self.by_k.last(depth) + readable);
-        assert!(self.out.len() >= (rows - 1) * self.out_pitch + readable);
-        let pieces = depth.div_ceil(DEPTH);
-        let vectors = if L::MANY { 4 } else { 2 };
-        for from in (0..columns).step_by(vectors * L::COUNT) {
-            for piece in 0..pieces {
-                let piece =
-                    Piece { from, ks: (depth * piece / pieces, depth * (piece + 1) / pieces) };
-                #[expect(unsafe_code, reason = "pointers into the matrices")]
-                // SAFETY: sizes were compared above.
-                match (columns - from).div_ceil(L::COUNT).min(vectors) {
-                    1 => unsafe { self.column::<L, 1>(lanes, piece) },
-                    2 => unsafe { self.column::<L, 2>(lanes, piece) },
-                    3 => unsafe { self.column::<L, 3>(lanes, piece) },
-                    _ => unsafe { self.column::<L, 4>(lanes, piece) },
-                }
-            }
-        }
-    }
-}
-
-impl<R: Places, K: Places, B: Places> Product<'_, R, K, B> {
-    /// All rows of `VECTORS` vectors of columns.
-    ///
-    /// # Safety
-    /// The matrices have the sizes stated at the fields; the columns lie inside `b` and `out`, and `ks` within the depth.
-    #[inline(always)]
-    #[expect(unsafe_code, reason = "no bounds to check in the inner loop")]
-    unsafe fn column<L: Lanes, const VECTORS: usize>(&mut self, lanes: L, piece: Piece) {
-        let Piece { from, ks } = piece;
-        let Entries { values, by_row, by_k } = self.a;
-        let rows = self.size[0];
-        for first in (0..rows).step_by(SIX) {
-            // A tile that does not fit sees the last row several times; the copies are dropped.
-            let mut a = [values.as_ptr(); SIX];
-            for (r, a) in a.iter_mut().enumerate() {
-                *a = a.wrapping_add(by_row.at((first + r).min(rows - 1)));
-            }
-            let mut sums = [[lanes.splat(0.0); VECTORS]; SIX];
-            for k in ks.0..ks.1 {
-                let mut row = [lanes.splat(0.0); VECTORS];
-                for (v, vector) in row.iter_mut().enumerate() {
-                    // SAFETY: vector v of row k, by the contract.
-                    *vector = unsafe {
-                        lanes.load(self.b.as_ptr().add(self.by_k.at(k) + from + v * L::COUNT))
-                    };
-                }
-                let k = by_k.at(k);
-                for (sums, a) in sums.iter_mut().zip(a) {
-                    // SAFETY: entry k of a row, by the contract.
-                    let factor = lanes.splat(unsafe { *a.add(k) });
-                    for (sum, &vector) in sums.iter_mut().zip(&row) {
-                        *sum = lanes.mul_add(factor, vector, *sum);
-                    }
-                }
-            }
-            for (r, sums) in sums.iter().enumerate().take(rows - first) {
-                for (v, &sum) in sums.iter().enumerate() {
-                    // SAFETY: vector v of a row of out, by the contract.
-                    unsafe {
-                        let at = self.out.as_mut_ptr().add((first + r) * self.out_pitch + from);
-                        let at = at.add(v * L::COUNT);
-                        let sum =
-                            if self.add || ks.0 > 0 { lanes.add(sum, lanes.load(at)) } else { sum };
-                        lanes.store(at, sum);
-                    }
-                }
-            }
-        }
-    }
 }

@@ -11,6 +11,7 @@ mod expand;
 mod experiment;
 mod makefile;
 mod merge;
+mod model;
 mod report;
 
 pub use config::*;
@@ -19,4 +20,5 @@ pub use error::RecipeError;
 pub use expand::{Plan, expand};
 pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Variant};
 pub use makefile::makefile;
+pub use model::{InitLaw, InitSpec, ModelSpec, Stem};
 pub use report::*;

@@ -38,6 +38,11 @@ impl Canvas {
         (row * self.cols + col) * self.pitch
     }
 
+    /// The same indices on the canvases of several images, one after the other, all `by` further on.
+    pub fn on_all(self, at: &[usize], images: usize, by: usize) -> Vec<usize> {
+        (0..images).flat_map(|i| at.iter().map(move |at| i * self.len() + at + by)).collect()
+    }
+
     /// Indices of a picture of `rows` and `cols` that begins at row and column `first`, in reading order.
     pub fn places(self, rows: usize, cols: usize, first: usize) -> Vec<usize> {
         let all = (0..rows).flat_map(|r| (0..cols).map(move |c| (r, c)));

@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::{
+    MANY,
     backward::Seen,
     canvas::{Canvas, Draw, Read, Sides},
     geometry::Geometry,
@@ -19,8 +20,6 @@ use crate::{
     tile::{Entries, Every, Product},
 };
 
-/// Channels on both sides from which on this way is the faster one.
-const MANY: usize = 16;
 /// Pixels that are worked on together: fewer would read the filters too often.
 const PIXELS: usize = 96;
 
@@ -90,11 +89,6 @@ fn windows(g: &Geometry, on: Canvas) -> Vec<usize> {
     all.map(|(r, c)| on.index(g.spec.stride * r, g.spec.stride * c)).collect()
 }
 
-/// The same pixels on the canvases of several images, `by` further on.
-fn on_all(pixels: &[usize], on: Canvas, images: usize, by: usize) -> Vec<usize> {
-    (0..images).flat_map(|i| pixels.iter().map(move |at| i * on.len() + at + by)).collect()
-}
-
 /// Values of a shard.
 pub(super) fn values(
     isa: Isa,
@@ -123,7 +117,7 @@ pub(super) fn values(
         }
         for tap in 0..g.taps() {
             let by = from.index(tap / g.kernel, tap % g.kernel);
-            filters.multiply(isa, tap, canvas, &on_all(&windows, from, count, by), map);
+            filters.multiply(isa, tap, canvas, &from.on_all(&windows, count, by), map);
         }
         if g.relu {
             // NaN stays.
@@ -211,13 +205,13 @@ pub(super) fn gradients(
             let dx = &mut dx[these.start * g.image()..these.end * g.image()];
             input_gradient(isa, g, (phases, back), (dz, maps), dx, &mut scratch.map);
         }
-        let pixels = on_all(places, maps, these.len(), 0);
+        let pixels = maps.on_all(places, these.len(), 0);
         for (tap, sums) in sums.chunks_exact_mut(g.outputs * pitch).enumerate() {
             let by = inputs.index(tap / g.kernel, tap % g.kernel);
             isa.run(Product {
                 a: Entries { values: dz, by_row: Every(1), by_k: &pixels[..] },
                 b: x,
-                by_k: &on_all(&windows, inputs, these.len(), by)[..],
+                by_k: &inputs.on_all(&windows, these.len(), by)[..],
                 size: [g.outputs, pixels.len(), g.channels],
                 add: true,
                 out: sums,
@@ -246,7 +240,7 @@ fn input_gradient(
         let rows = images * pixels.len();
         let out = &mut map[first * pitch..][..rows * pitch];
         for (tap, seen) in seen {
-            back.multiply(isa, *tap, canvas, &on_all(seen, of, images, 0), out);
+            back.multiply(isa, *tap, canvas, &of.on_all(seen, images, 0), out);
         }
         for (row, kept) in (first..).step_by(pixels.len().max(1)).zip(&mut kept) {
             for (i, pixel) in pixels.iter().enumerate() {

@@ -15,7 +15,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::{
-    SHARD,
+    MANY, SHARD,
     backward::Seen,
     canvas::{Canvas, Draw, Read, Sides},
     geometry::Geometry,
@@ -28,8 +28,6 @@ use crate::{
 pub(super) use filters::Filters;
 use tiles::{ENTRIES, Matrices, Shape, Spread, SpreadGradient, Together};
 
-/// Channels on both sides from which on this way is the faster one.
-const MANY: usize = 16;
 /// Outputs whose filters' gradients a task brings into order.
 const OUTPUTS: usize = 16;
 
@@ -152,11 +150,6 @@ impl Group {
     }
 }
 
-/// `starts` on the canvases of several images, one after the other.
-fn repeated(starts: &[usize], on: Canvas, images: usize) -> Vec<usize> {
-    (0..images).flat_map(|i| starts.iter().map(move |at| i * on.len() + at)).collect()
-}
-
 /// What is done to the sums of a convolution.
 #[derive(Clone, Copy)]
 struct Finish<'a> {
@@ -181,8 +174,8 @@ fn convolve(
     let (seen_at, results_at) = sized(scratch, seen.len() + results.len()).split_at_mut(seen.len());
     let mut seen = Matrices { shape: seen, values: seen_at };
     let mut results = Matrices { shape: results, values: results_at };
-    let reads = repeated(&plan.reads, plan.from, images);
-    let writes = repeated(&plan.writes, plan.to, images);
+    let reads = plan.from.on_all(&plan.reads, images, 0);
+    let writes = plan.to.on_all(&plan.writes, images, 0);
     for (reads, writes) in reads.chunks(size).zip(writes.chunks(size)) {
         isa.run(Spread { canvas, of: plan.from, starts: reads, to: &mut seen });
         for entry in 0..ENTRIES {
@@ -288,8 +281,8 @@ pub(super) fn gradients(
                 isa.run(Read { canvas: map, places: &plan.kept, to });
             }
         }
-        let reads = repeated(&starts.0, sides.inputs, these.len());
-        let dz_reads = repeated(&starts.1, sides.maps, these.len());
+        let reads = sides.inputs.on_all(&starts.0, these.len(), 0);
+        let dz_reads = sides.maps.on_all(&starts.1, these.len(), 0);
         for (reads, dz_reads) in reads.chunks(tiles).zip(dz_reads.chunks(tiles)) {
             let x = (&*x, sides.inputs, reads);
             let dz = (dz, sides.maps, dz_reads);

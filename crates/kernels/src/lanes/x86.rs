@@ -1,0 +1,331 @@
+//! Vectors of x86-64 processors.
+#![expect(unsafe_code, reason = "vector instructions")]
+
+#[allow(clippy::wildcard_imports, reason = "the vocabulary of the processor")]
+use std::arch::x86_64::*;
+
+use super::Lanes;
+
+/// 16 lanes, 32 registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    pub fn new() -> Self {
+        Self(())
+    }
+}
+
+/// A bit for each of the first n < 16 numbers.
+const fn first16(n: usize) -> __mmask16 {
+    (1 << n) - 1
+}
+
+// SAFETY, for every block here: the instructions exist, or there would be no `self`; memory is the caller's promise.
+impl Lanes for Avx512 {
+    type V = __m512;
+    type Square = [__m512; 16];
+    const COUNT: usize = 16;
+    const MANY: bool = true;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        unsafe { _mm512_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn relu(self, a: __m512) -> __m512 {
+        // The instruction gives its second argument when one is NaN.
+        unsafe { _mm512_max_ps(_mm512_setzero_ps(), a) }
+    }
+
+    #[inline(always)]
+    fn gate(self, a: __m512, by: __m512) -> __m512 {
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(by, _mm512_setzero_ps()), a) }
+    }
+
+    #[inline(always)]
+    fn larger(self, old: [__m512; 2], new: [__m512; 2]) -> [__m512; 2] {
+        unsafe {
+            // "Not less or equal" holds for NaN, too.
+            let above = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(new[0], old[0]);
+            let above = above & _mm512_cmp_ps_mask::<_CMP_ORD_Q>(old[0], old[0]);
+            [0, 1].map(|i: usize| _mm512_mask_mov_ps(old[i], above, new[i]))
+        }
+    }
+
+    #[inline(always)]
+    fn sums(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+        unsafe {
+            // In each quarter: a0+a2, b0+b2, a1+a3, b1+b3.
+            let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            let even = _mm512_shuffle_ps::<0b01_00_01_00>(ab, cd);
+            let odd = _mm512_shuffle_ps::<0b11_10_11_10>(ab, cd);
+            let quarters = _mm512_add_ps(even, odd);
+            let high = _mm512_castpd_ps(_mm512_castpd256_pd512(_mm512_extractf64x4_pd::<1>(
+                _mm512_castps_pd(quarters),
+            )));
+            let halves =
+                _mm256_add_ps(_mm512_castps512_ps256(quarters), _mm512_castps512_ps256(high));
+            four(halves)
+        }
+    }
+
+    #[inline(always)]
+    fn square(self, v: __m512) -> Self::Square {
+        [v; 16]
+    }
+
+    #[inline(always)]
+    fn transposed(self, v: Self::Square) -> Self::Square {
+        unsafe {
+            // Within quarters first: in vector 4 i + j, quarter q holds number 4 q + j of vectors 4 i to 4 i + 3.
+            let mut q = v;
+            for i in (0..16).step_by(4) {
+                let (a, b) =
+                    (_mm512_unpacklo_ps(v[i], v[i + 1]), _mm512_unpackhi_ps(v[i], v[i + 1]));
+                let (c, d) = (
+                    _mm512_unpacklo_ps(v[i + 2], v[i + 3]),
+                    _mm512_unpackhi_ps(v[i + 2], v[i + 3]),
+                );
+                q[i] = _mm512_shuffle_ps::<0b01_00_01_00>(a, c);
+                q[i + 1] = _mm512_shuffle_ps::<0b11_10_11_10>(a, c);
+                q[i + 2] = _mm512_shuffle_ps::<0b01_00_01_00>(b, d);
+                q[i + 3] = _mm512_shuffle_ps::<0b11_10_11_10>(b, d);
+            }
+            // Then whole quarters.
+            let mut out = q;
+            for j in 0..4 {
+                let (a, b) = (q[j], q[4 + j]);
+                let (c, d) = (q[8 + j], q[12 + j]);
+                let (even, odd) = (
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
+                );
+                let (more_even, more_odd) = (
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d),
+                );
+                out[j] = _mm512_shuffle_f32x4::<0b10_00_10_00>(even, more_even);
+                out[4 + j] = _mm512_shuffle_f32x4::<0b10_00_10_00>(odd, more_odd);
+                out[8 + j] = _mm512_shuffle_f32x4::<0b11_01_11_01>(even, more_even);
+                out[12 + j] = _mm512_shuffle_f32x4::<0b11_01_11_01>(odd, more_odd);
+            }
+            out
+        }
+    }
+
+    #[inline(always)]
+    fn fetch(self, at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+
+    #[inline(always)]
+    fn prepare(self, at: *mut f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, at: *const f32) -> __m512 {
+        unsafe { _mm512_loadu_ps(at) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(self, at: *const f32, n: usize) -> __m512 {
+        unsafe { _mm512_maskz_loadu_ps(first16(n), at) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, at: *mut f32, v: __m512) {
+        unsafe { _mm512_storeu_ps(at, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_whole(self, at: *mut u16, v: __m512) {
+        unsafe {
+            _mm256_storeu_si256(at.cast(), _mm512_cvtepi32_epi16(_mm512_cvttps_epi32(v)));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, at: *mut f32, n: usize, v: __m512) {
+        unsafe { _mm512_mask_storeu_ps(at, first16(n), v) }
+    }
+}
+
+/// 8 lanes, 16 registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    #[target_feature(enable = "avx2,fma")]
+    pub fn new() -> Self {
+        Self(())
+    }
+}
+
+/// Eight numbers from `MASKS[8 - n..]` have the sign bit set in the first n.
+static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[inline(always)]
+unsafe fn first8(n: usize) -> __m256i {
+    debug_assert!(n <= 8);
+    unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(8 - n).cast()) }
+}
+
+/// Sums of the halves of each of four vectors that were interleaved.
+#[inline(always)]
+unsafe fn four(halves: __m256) -> [f32; 4] {
+    unsafe {
+        let sum = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves));
+        let mut out = [0.0; 4];
+        _mm_storeu_ps(out.as_mut_ptr(), sum);
+        out
+    }
+}
+
+// SAFETY, for every block here: as above.
+impl Lanes for Avx2 {
+    type V = __m256;
+    type Square = [__m256; 8];
+    const COUNT: usize = 8;
+    const MANY: bool = false;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        unsafe { _mm256_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn relu(self, a: __m256) -> __m256 {
+        unsafe { _mm256_max_ps(_mm256_setzero_ps(), a) }
+    }
+
+    #[inline(always)]
+    fn gate(self, a: __m256, by: __m256) -> __m256 {
+        unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(by, _mm256_setzero_ps()), a) }
+    }
+
+    #[inline(always)]
+    fn larger(self, old: [__m256; 2], new: [__m256; 2]) -> [__m256; 2] {
+        unsafe {
+            let above = _mm256_cmp_ps::<_CMP_NLE_UQ>(new[0], old[0]);
+            let above = _mm256_and_ps(above, _mm256_cmp_ps::<_CMP_ORD_Q>(old[0], old[0]));
+            [0, 1].map(|i: usize| _mm256_blendv_ps(old[i], new[i], above))
+        }
+    }
+
+    #[inline(always)]
+    fn sums(self, [a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        unsafe {
+            let ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            let even = _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd);
+            let odd = _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd);
+            four(_mm256_add_ps(even, odd))
+        }
+    }
+
+    #[inline(always)]
+    fn square(self, v: __m256) -> Self::Square {
+        [v; 8]
+    }
+
+    #[inline(always)]
+    fn transposed(self, v: Self::Square) -> Self::Square {
+        unsafe {
+            // Within halves first: in vector 4 i + j, half h holds number 4 h + j of vectors 4 i to 4 i + 3.
+            let mut q = v;
+            for i in [0, 4] {
+                let (a, b) =
+                    (_mm256_unpacklo_ps(v[i], v[i + 1]), _mm256_unpackhi_ps(v[i], v[i + 1]));
+                let (c, d) = (
+                    _mm256_unpacklo_ps(v[i + 2], v[i + 3]),
+                    _mm256_unpackhi_ps(v[i + 2], v[i + 3]),
+                );
+                q[i] = _mm256_shuffle_ps::<0b01_00_01_00>(a, c);
+                q[i + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, c);
+                q[i + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(b, d);
+                q[i + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(b, d);
+            }
+            // Then whole halves.
+            let mut out = q;
+            for j in 0..4 {
+                out[j] = _mm256_permute2f128_ps::<0x20>(q[j], q[4 + j]);
+                out[4 + j] = _mm256_permute2f128_ps::<0x31>(q[j], q[4 + j]);
+            }
+            out
+        }
+    }
+
+    #[inline(always)]
+    fn fetch(self, at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+
+    #[inline(always)]
+    fn prepare(self, at: *mut f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, at: *const f32) -> __m256 {
+        unsafe { _mm256_loadu_ps(at) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(self, at: *const f32, n: usize) -> __m256 {
+        unsafe { _mm256_maskload_ps(at, first8(n)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, at: *mut f32, v: __m256) {
+        unsafe { _mm256_storeu_ps(at, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_whole(self, at: *mut u16, v: __m256) {
+        unsafe {
+            let v = _mm256_cvttps_epi32(v);
+            let halves = (_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
+            _mm_storeu_si128(at.cast(), _mm_packus_epi32(halves.0, halves.1));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, at: *mut f32, n: usize, v: __m256) {
+        unsafe { _mm256_maskstore_ps(at, first8(n), v) }
+    }
+}
