@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use randlab_core::Seed;
 use randlab_kernels::keep_heap;
 use randlab_nn::{Net, Optim, init, layers};
-use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Optimizer, Stem};
+use randlab_recipe::{ConvLayer, InitLaw, InitSpec, ModelSpec, Optimizer, Stem};
 
 /// Name, net, input `[C, H, W]` and images per step.
 fn nets() -> Vec<(&'static str, ModelSpec, [usize; 3], usize)> {
@@ -32,7 +32,19 @@ fn nets() -> Vec<(&'static str, ModelSpec, [usize; 3], usize)> {
             image,
             128,
         ),
-        ("cnn3-32", ModelSpec::Cnn3 { filters: 32, hidden: 64 }, image, 128),
+        (
+            "cnn-32",
+            ModelSpec::Cnn {
+                convs: vec![
+                    ConvLayer { filters: 32, stride: 2, pool: 1 },
+                    ConvLayer { filters: 32, stride: 1, pool: 2 },
+                    ConvLayer { filters: 32, stride: 1, pool: 1 },
+                ],
+                hidden: vec![64],
+            },
+            image,
+            128,
+        ),
         ("vgg-quarter", ModelSpec::Vgg { depth: 16, width: 0.25, batch_norm: false }, image, 128),
         (
             "resnet-quarter",

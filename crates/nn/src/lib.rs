@@ -17,7 +17,7 @@ mod shape;
 pub use device::RunsOn;
 pub use error::NnError;
 pub use init::init;
-pub use net::{Net, Pass};
+pub use net::{Net, Pass, Visit};
 pub use optim::{Optim, StepNorms};
 pub use schedule::lr_at;
 pub use shape::{Layer, layers};

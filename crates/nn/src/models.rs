@@ -1,7 +1,7 @@
 //! The nets, written down as plans.
 
 use randlab_kernels::{ConvSpec, PoolSpec};
-use randlab_recipe::{ModelSpec, Stem};
+use randlab_recipe::{ConvLayer, ModelSpec, Stem};
 
 use crate::{
     NnError,
@@ -11,16 +11,17 @@ use crate::{
 /// Writes `spec` into an empty plan.
 pub(crate) fn write(plan: &mut Plan, spec: &ModelSpec, classes: usize) -> Result<(), NnError> {
     match *spec {
-        ModelSpec::Mlp { ref hidden } => mlp(plan, hidden, classes),
+        ModelSpec::Mlp { ref hidden } => hidden_and_head(plan, 0, hidden, classes),
         ModelSpec::Cnn2 { kernel, filters, stride, padding, pool, hidden } => {
             let spec = ConvSpec { stride, padding, pool };
             let map = plan.conv_relu_pool("conv1", 0, (filters, kernel), spec)?;
-            hidden_and_head(plan, map, hidden, classes);
+            hidden_and_head(plan, map, &[hidden], classes);
         }
-        ModelSpec::Cnn3 { filters, hidden } => {
+        ModelSpec::Cnn { ref convs, ref hidden } => {
             let mut map = 0;
-            for (name, spec) in ["conv1", "conv2", "conv3"].into_iter().zip(CNN3) {
-                map = plan.conv_relu_pool(name, map, (filters, 3), spec)?;
+            for (i, &ConvLayer { filters, stride, pool }) in convs.iter().enumerate() {
+                let spec = ConvSpec { stride, padding: 1, pool };
+                map = plan.conv_relu_pool(&format!("conv{}", i + 1), map, (filters, 3), spec)?;
             }
             hidden_and_head(plan, map, hidden, classes);
         }
@@ -43,23 +44,11 @@ pub(crate) fn write(plan: &mut Plan, spec: &ModelSpec, classes: usize) -> Result
     Ok(())
 }
 
-const CNN3: [ConvSpec; 3] = [
-    ConvSpec { stride: 2, padding: 1, pool: 1 },
-    ConvSpec { stride: 1, padding: 1, pool: 2 },
-    ConvSpec { stride: 1, padding: 1, pool: 1 },
-];
-
-fn mlp(plan: &mut Plan, hidden: &[usize], classes: usize) {
-    let mut from = 0;
+fn hidden_and_head(plan: &mut Plan, mut from: Value, hidden: &[usize], classes: usize) {
     for (i, &units) in hidden.iter().enumerate() {
         from = plan.linear(&format!("fc{}", i + 1), from, units, true);
     }
     plan.linear("head", from, classes, false);
-}
-
-fn hidden_and_head(plan: &mut Plan, map: Value, hidden: usize, classes: usize) {
-    let hidden = plan.linear("fc1", map, hidden, true);
-    plan.linear("head", hidden, classes, false);
 }
 
 /// Widths of the convolutions of VGG16, in groups that each end with a pool (Simonyan and Zisserman 2015, Table 1, D).

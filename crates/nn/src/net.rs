@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 use randlab_kernels::{
-    Applied, Statistics, TensorGradients, softmax_cross_entropy, softmax_cross_entropy_gradient,
+    Applied, ConvSpec, PoolSpec, Statistics, TensorGradients, softmax_cross_entropy,
+    softmax_cross_entropy_gradient,
 };
 use randlab_recipe::ModelSpec;
 
@@ -21,9 +22,12 @@ const MOMENTUM: f64 = 0.1;
 pub struct Net {
     plan: Plan,
     vars: BTreeMap<String, Var>,
-    /// Running statistics of batch norms.
+    /// Running statistics of batch norms, and what is fixed.
     buffers: BTreeMap<String, Var>,
 }
+
+/// Looks at the output of a hidden layer.
+pub type Visit<'a> = dyn FnMut(usize, &Tensor) -> Result<(), NnError> + 'a;
 
 /// Where batch norms take their statistics from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +76,39 @@ impl Net {
         Ok(self)
     }
 
+    /// The same net with the first `layers` layers fixed: what was to be trained in them is no parameter any more.
+    #[must_use]
+    pub fn freeze(mut self, layers: usize) -> Self {
+        let fixed = &self.plan.layers[..layers.min(self.plan.layers.len())];
+        let of_fixed = |name: &String| fixed.iter().any(|layer| layer.owns(name));
+        let names: Vec<String> = self.vars.keys().filter(|n| of_fixed(n)).cloned().collect();
+        self.buffers.extend(names.into_iter().filter_map(|name| self.vars.remove_entry(&name)));
+        self
+    }
+
     /// Evaluation: logits `[N, classes]` of inputs `[N, C, H, W]`. Batch norms use their running statistics, and change nothing.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, NnError> {
+        self.evaluate(x, None)
+    }
+
+    /// Evaluation that shows `visit` the output `[N, ...]` of each hidden layer, by its place in [`Net::layers`] and in the order
+    /// they are computed: what is behind its ReLU and, where one follows, its batch norm, and before any pool. Layers that no
+    /// ReLU follows are left out.
+    ///
+    /// # Errors
+    /// Those of `visit` besides the net's own.
+    pub fn visit(&self, x: &Tensor, visit: &mut Visit<'_>) -> Result<(), NnError> {
+        self.evaluate(x, Some(visit)).map(drop)
+    }
+
+    fn evaluate(&self, x: &Tensor, mut visit: Option<&mut Visit<'_>>) -> Result<Tensor, NnError> {
         let nothing = Tensor::zeros(0, x.dtype(), x.device())?;
         let mut values = vec![x.clone()];
         for (i, step) in self.plan.steps.iter().enumerate() {
-            let y = self.apply(step, &values, Mode::Evaluation)?.y().clone();
+            let y = match &mut visit {
+                None => self.apply(step, &values, Mode::Evaluation)?.y().clone(),
+                Some(visit) => self.shown(step, &values, visit)?,
+            };
             values.push(y);
             // What no later step reads is given back.
             let later = &self.plan.steps[i + 1..];
@@ -88,6 +119,28 @@ impl Net {
             }
         }
         Ok(values.swap_remove(self.plan.steps.len()))
+    }
+
+    /// The result of a step, after what is hidden in it was shown.
+    fn shown(
+        &self,
+        step: &Step,
+        values: &[Tensor],
+        visit: &mut Visit<'_>,
+    ) -> Result<Tensor, NnError> {
+        if let Op::ConvReluPool { layer, spec } = step.op
+            && spec.pool > 1
+        {
+            let op = Op::ConvReluPool { layer, spec: ConvSpec { pool: 1, ..spec } };
+            let y = self.shown(&Step { op, ..*step }, values, visit)?;
+            let pool = PoolSpec { side: spec.pool, stride: spec.pool, padding: 0 };
+            return Ok(Applied::max_pool(&y, pool)?.y().clone());
+        }
+        let y = self.apply(step, values, Mode::Evaluation)?.y().clone();
+        if let Some(layer) = step.op.ends_in_relu() {
+            visit(layer, &y)?;
+        }
+        Ok(y)
     }
 
     /// Training: logits, mean cross-entropy and its gradients for inputs `[N, C, H, W]` and labels `[N]` u32. Batch norms use
@@ -187,7 +240,7 @@ impl Net {
         self.vars.iter().map(|(name, var)| (name.as_str(), var))
     }
 
-    /// Running statistics of batch norms in name order. No optimiser changes them, and no norm counts them.
+    /// Running statistics of batch norms and what is fixed, in name order. No optimiser changes them, and no norm counts them.
     pub fn buffers(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.buffers.iter().map(|(name, var)| (name.as_str(), var))
     }

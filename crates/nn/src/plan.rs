@@ -77,6 +77,18 @@ pub(crate) enum Op {
     },
 }
 
+impl Op {
+    /// The layer whose output is the result of this operation and its ReLU.
+    pub const fn ends_in_relu(self) -> Option<usize> {
+        match self {
+            Self::ConvReluPool { layer, .. }
+            | Self::Linear { layer, relu: true }
+            | Self::Norm { layer, relu: true, .. } => Some(layer),
+            _ => None,
+        }
+    }
+}
+
 /// Sizes of a convolution without ReLU.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Conv {

@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use randlab_core::Seed;
 use randlab_kernels::softmax_cross_entropy;
 use randlab_nn::{Net, Optim, Parameter, Parameters, Pass, init, layers};
-use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Optimizer};
+use randlab_recipe::{ConvLayer, InitLaw, InitSpec, ModelSpec, Optimizer};
 
 const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
 
@@ -45,7 +45,17 @@ fn cases() -> [Case; 5] {
         case(cnn2(3, 1, 0, 1), [3, 8, 8]),
         case(cnn2(3, 2, 1, 1), [1, 9, 9]),
         case(cnn2(5, 1, 2, 2), [2, 7, 8]),
-        case(ModelSpec::Cnn3 { filters: 3, hidden: 6 }, [3, 12, 12]),
+        case(
+            ModelSpec::Cnn {
+                convs: vec![
+                    ConvLayer { filters: 3, stride: 2, pool: 1 },
+                    ConvLayer { filters: 3, stride: 1, pool: 2 },
+                    ConvLayer { filters: 3, stride: 1, pool: 1 },
+                ],
+                hidden: vec![6],
+            },
+            [3, 12, 12],
+        ),
     ]
 }
 

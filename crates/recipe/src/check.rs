@@ -38,7 +38,11 @@ fn check_panel(panel: &Panel, data: &DataSpec) -> Result<(), String> {
     phase(&panel.pretrain, data.split.of(Split::Upstream))
         .map_err(|what| format!("pretrain: {what}"))?;
     for (name, task) in &panel.downstream {
-        phase(task, data.split.of(Split::Downstream))
+        let known = |v: &&String| !panel.variants.contains_key(*v);
+        let unknown = task.variants.iter().find(known);
+        unknown
+            .map_or(Ok(()), |v| Err(format!("no variant.{v}")))
+            .and_then(|()| phase(&task.phase, data.split.of(Split::Downstream)))
             .map_err(|what| format!("downstream.{name}: {what}"))?;
     }
     if panel.downstream.is_empty() != panel.variants.is_empty() {
@@ -74,12 +78,18 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
 }
 
 fn variant(start: Variant) -> Result<(), String> {
-    let any_depth = matches!(start.weights, TransferWeights::Copy | TransferWeights::Fresh);
+    use TransferWeights as W;
     if start.layers == 0 {
         return Err("layers must be at least 1".into());
     }
-    if !any_depth && start.layers != 1 {
-        return Err("resampled and shuffled weights are for the first layer: layers = 1".into());
+    let of_first = match start.weights {
+        W::Copy | W::Covariance | W::IndependentCovariance | W::Shuffled | W::Fresh => false,
+        W::RotatedCovariance | W::DiagonalCovariance | W::DataCovariance => true,
+        W::ClosedForm { rate } if rate.is_finite() && rate > 0.0 => true,
+        W::ClosedForm { rate } => return Err(format!("rate {rate} is not above 0")),
+    };
+    if of_first && start.layers != 1 {
+        return Err(format!("{} is for the first layer: layers = 1", start.weights.name()));
     }
     Ok(())
 }
@@ -120,11 +130,10 @@ fn aligned(e: &Experiment, panel: &str) -> Result<(), String> {
 
 fn arm(e: &Experiment, panel: &str, task: &str, variant: &str) -> Result<(), String> {
     let p = e.panels.get(panel).ok_or_else(|| format!("no [panel.{panel}]"))?;
-    if !p.downstream.contains_key(task) {
-        return Err(format!("panel {panel} has no downstream.{task}"));
+    let found = p.downstream.get(task);
+    let task = found.ok_or_else(|| format!("panel {panel} has no downstream.{task}"))?;
+    if task.variants.iter().any(|v| v == variant) {
+        return Ok(());
     }
-    if !p.variants.contains_key(variant) {
-        return Err(format!("panel {panel} has no variant.{variant}"));
-    }
-    Ok(())
+    Err(format!("panel {panel} has no variant {variant} in that task"))
 }

@@ -188,8 +188,10 @@ pub struct TrainConfig {
     pub model: ModelSpec,
     /// Its initial weights.
     pub init: InitSpec,
-    /// What takes their place, for finetune; none for pretrain.
+    /// What takes their place; none for training from scratch.
     pub transfer: Option<Transfer>,
+    /// Weight layers that keep their first weights, counted from the input.
+    pub frozen: u32,
     /// Labels trained on.
     pub labels: LabelScheme,
     /// Optimiser.
@@ -206,6 +208,16 @@ pub struct TrainConfig {
     pub target: Option<f64>,
     /// Intermediate checkpoints.
     pub checkpoints: Checkpoints,
+    /// How often per doubling of the step the activity of the hidden layers on held-out images is measured, besides the
+    /// first and the last step; never when left out.
+    pub activity: Option<u32>,
+}
+
+impl TrainConfig {
+    /// The pretrain run whose weights it begins with, if there is one.
+    pub fn parent(&self) -> Option<&RunId> {
+        self.transfer.as_ref().and_then(|transfer| transfer.parent.as_ref())
+    }
 }
 
 /// When checkpoints are kept, besides the last one, which always is.
@@ -218,46 +230,104 @@ pub struct Checkpoints {
     pub layers: u32,
 }
 
-/// What takes the place of initial weights in finetune (paper, Figure 5). The head is always fresh, biases restart at 0.
+/// What takes the place of initial weights (paper, Figures 1, 5 and 6). The head is always fresh, biases restart at 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
-    /// Pretrain run whose final checkpoint is the source.
-    pub parent: RunId,
+    /// Pretrain run whose final checkpoint is the source; none for filters made from the data alone.
+    pub parent: Option<RunId>,
     /// Weight layers concerned, counted from the input; at most all but the head.
     pub layers: u32,
     /// Where the weights come from.
     pub weights: TransferWeights,
-    /// The l2 norm each weight tensor ends up with.
+    /// How large each weight tensor ends up.
     pub norm: TransferNorm,
 }
 
-/// Source of transferred weights. All but `copy` and `fresh` apply to the first layer only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// Source of transferred weights. S is the second moment of a layer's trained filters, X that of the patches of the
+/// upstream images, its eigenvalues l.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TransferWeights {
     /// The trained weights.
     Copy,
-    /// Filters drawn from `N(0, S)` with S the second moment of the trained filters.
+    /// The trained weights, and for the last of the layers filters drawn from `N(0, S)`. With several layers the parent is
+    /// not the panel's net but one trained on top of layers drawn and frozen in the same way (paper, section 2.5).
     Covariance,
-    /// As `covariance`, with the eigenvectors of S turned by a Haar-random rotation: a control.
+    /// All layers drawn from `N(0, S)`, each with the S of the panel's net: a control, since the filters of a layer have
+    /// nothing to do with those drawn below it.
+    IndependentCovariance,
+    /// First layer only: `N(0, S)` with the eigenvectors of S turned by a Haar-random rotation, a control.
     RotatedCovariance,
-    /// As `covariance`, with the diagonal of S only: a control.
+    /// First layer only: `N(0, S)` with the diagonal of S alone, a control.
     DiagonalCovariance,
     /// The trained entries, shuffled inside each filter. Not a null control: it keeps each filter's mean.
     Shuffled,
-    /// The fresh initial weights: a control for the norm.
+    /// The fresh initial weights: a control for their size.
     Fresh,
+    /// First layer only, without a trained net: `N(0, X)`, so that filters look like patches.
+    DataCovariance,
+    /// First layer only, without a trained net: filters along the eigenvectors of X, with the standard deviations that
+    /// small-step gradient descent would give them, `(1 - exp(-rate l)) / sqrt(l)` (Chowers and Weiss 2023, Theorem 4.2).
+    ClosedForm {
+        /// Learning rate times steps.
+        rate: f64,
+    },
 }
 
-/// Norm of a transferred tensor.
+impl TransferWeights {
+    /// Whether there must be a trained net.
+    pub const fn needs_parent(self) -> bool {
+        !matches!(self, Self::Fresh | Self::DataCovariance | Self::ClosedForm { .. })
+    }
+
+    /// The name used in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::Covariance => "covariance",
+            Self::IndependentCovariance => "independent-covariance",
+            Self::RotatedCovariance => "rotated-covariance",
+            Self::DiagonalCovariance => "diagonal-covariance",
+            Self::Shuffled => "shuffled",
+            Self::Fresh => "fresh",
+            Self::DataCovariance => "data-covariance",
+            Self::ClosedForm { .. } => "closed-form",
+        }
+    }
+}
+
+/// Size of a transferred tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransferNorm {
-    /// That of the fresh initial tensor.
+    /// The l2 norm of the fresh initial tensor (paper).
     Fresh,
-    /// That of the trained tensor.
+    /// The l2 norm of the trained tensor.
     Trained,
+    /// As large as it takes for the layer's output on held-out images to have the root mean square it has in the fresh
+    /// net: a control for signal that `fresh` loses in deep nets.
+    FreshOutput,
+    /// As large as it takes for the output to have the root mean square it has in the net with copied weights at their
+    /// fresh norms. With fresh weights, a control that has lost the same signal and nothing else.
+    CopyOutput,
+}
+
+impl TransferNorm {
+    /// Whether there must be a trained net.
+    pub const fn needs_parent(self) -> bool {
+        matches!(self, Self::Trained | Self::CopyOutput)
+    }
+
+    /// The name used in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Trained => "trained",
+            Self::FreshOutput => "fresh-output",
+            Self::CopyOutput => "copy-output",
+        }
+    }
 }
 
 /// An optimiser.

@@ -15,15 +15,18 @@ pub fn dag(plan: &Plan) -> String {
     for (id, run) in &plan.prepare {
         graph.run("prepare", id, &run.run);
     }
-    for (id, run) in &plan.pretrain {
-        graph.run("pretrain", id, &run.run);
-        graph.edge(("prepare", &run.data), ("pretrain", id));
+    let trained = [("pretrain", &plan.pretrain), ("finetune", &plan.finetune)];
+    for (stage, runs) in trained {
+        for (id, run) in runs {
+            graph.run(stage, id, &run.run);
+        }
     }
-    for (id, run) in &plan.finetune {
-        graph.run("finetune", id, &run.run);
-        graph.edge(("prepare", &run.data), ("finetune", id));
-        if let Some(transfer) = &run.transfer {
-            graph.edge(("pretrain", &transfer.parent), ("finetune", id));
+    for (stage, runs) in trained {
+        for (id, run) in runs {
+            graph.edge(("prepare", &run.data), (stage, id));
+            if let Some(parent) = run.parent() {
+                graph.edge(("pretrain", parent), (stage, id));
+            }
         }
     }
     for (id, run) in &plan.align {

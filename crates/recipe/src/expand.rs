@@ -1,13 +1,14 @@
 //! From experiments to runs: one complete configuration each, and which run needs which.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use randlab_core::{RunId, Seed, Split};
 
 use crate::{
     AlignConfig, Dataset, Experiment, Panel, Phase, PrepareConfig, RecipeError, ReportConfig,
-    ReportedExperiment, ReportedRun, RunInfo, Subject, TrainConfig, Transfer, check,
-    experiment::{DataSpec, Variant},
+    ReportedExperiment, ReportedRun, RunInfo, Subject, TrainConfig, Transfer, TransferNorm,
+    TransferWeights, check,
+    experiment::{DataSpec, Task, Variant},
 };
 
 /// Every run of a set of experiments on one dataset at one scale.
@@ -27,6 +28,9 @@ pub struct Plan {
 
 /// Multiplies `experiments` out over panels, seeds, downstream tasks and variants.
 ///
+/// A run that differs from one before it in nothing but its name is not made again: whatever asks for it gets the first
+/// one. So experiments that look at the same nets from different sides share them without saying so.
+///
 /// `seeds`, when given, take the place of the seeds of every panel.
 ///
 /// # Errors
@@ -38,10 +42,12 @@ pub fn expand(
     seeds: Option<&[Seed]>,
 ) -> Result<Plan, RecipeError> {
     let mut plan = Plan::default();
+    let mut made = BTreeMap::new();
     let mut reported = Vec::new();
     for experiment in experiments {
         check::experiment(experiment)?;
-        let mut grid = Grid { experiment, dataset, scale, plan: &mut plan, runs: Vec::new() };
+        let (plan, made) = (&mut plan, &mut made);
+        let mut grid = Grid { experiment, dataset, scale, plan, made, runs: Vec::new() };
         for (name, panel) in &experiment.panels {
             grid.panel(name, panel, seeds.unwrap_or(&panel.seeds))?;
         }
@@ -74,6 +80,8 @@ struct Grid<'a> {
     dataset: &'a Dataset,
     scale: &'a str,
     plan: &'a mut Plan,
+    /// Name of each run by all else that is known of it.
+    made: &'a mut BTreeMap<String, RunId>,
     runs: Vec<ReportedRun>,
 }
 
@@ -88,53 +96,80 @@ impl Grid<'_> {
             let seed_part = format!("s{seed}");
             let data_parts = ["data", &panel.data, &seed_part];
             let data = self.info((&panel.data, ""), dataset, &data_parts, seed)?;
+            let data = self.prepare(data, spec);
             let pretrain = self.info((name, ""), dataset, &[name, &seed_part], seed)?;
-            self.prepare(&data, spec);
-            self.pretrain(&pretrain, &data.id, panel);
-            for (task, phase) in &panel.downstream {
-                for (variant, start) in &panel.variants {
+            let mut nets = vec![self.pretrain(pretrain, &data, panel, None)];
+            for drawn in 1..chain(panel) {
+                let arm = format!("drawn{drawn}");
+                let run = self.info((name, &arm), dataset, &[name, &arm, &seed_part], seed)?;
+                let below = Transfer {
+                    parent: nets.last().cloned(),
+                    layers: drawn,
+                    weights: TransferWeights::Covariance,
+                    norm: TransferNorm::Fresh,
+                };
+                nets.push(self.pretrain(run, &data, panel, Some(below)));
+            }
+            for (task, spec) in &panel.downstream {
+                for (variant, start) in
+                    panel.variants.iter().filter(|v| spec.variants.contains(v.0))
+                {
                     let parts = [name, task.as_str(), variant.as_str(), seed_part.as_str()];
                     let arm = format!("{task}.{variant}");
                     let run = self.info((name, &arm), dataset, &parts, seed)?;
-                    self.finetune(&run, (&data.id, &pretrain.id), panel, (phase, *start));
+                    self.finetune(run, (&data, &nets), panel, (spec, *start));
                 }
             }
-            subjects.push(Subject { run: pretrain.id.clone(), data: data.id });
+            subjects.push(Subject { run: nets.swap_remove(0), data });
         }
         self.align(name, dataset, panel, &subjects, seeds)
     }
 
-    fn prepare(&mut self, info: &RunInfo, spec: &DataSpec) {
+    fn prepare(&mut self, info: RunInfo, spec: &DataSpec) -> RunId {
         let source = spec.source.clone().unwrap_or_else(|| self.dataset.source.clone());
         let config = PrepareConfig { run: info.clone(), split: spec.split, source };
-        self.plan.prepare.insert(info.id.clone(), config);
-        self.report("prepare", info);
+        let id = once(&mut self.plan.prepare, self.made, config, |c| &mut c.run);
+        self.report("prepare", RunInfo { id: id.clone(), ..info });
+        id
     }
 
-    fn pretrain(&mut self, info: &RunInfo, data: &RunId, panel: &Panel) {
+    /// The panel's net, or one on top of the frozen layers `below`.
+    fn pretrain(
+        &mut self,
+        info: RunInfo,
+        data: &RunId,
+        panel: &Panel,
+        below: Option<Transfer>,
+    ) -> RunId {
         let seed = phase_seed(info.seed, 0);
-        let config = train(info, (seed, data, Split::Upstream), panel, &panel.pretrain, None);
-        self.plan.pretrain.insert(info.id.clone(), config);
-        self.report("pretrain", info);
+        let frozen = below.as_ref().map_or(0, |t| t.layers);
+        let config = train(&info, (seed, data, Split::Upstream), panel, &panel.pretrain, below);
+        let config = TrainConfig { frozen, ..config };
+        let id = once(&mut self.plan.pretrain, self.made, config, |c| &mut c.run);
+        self.report("pretrain", RunInfo { id: id.clone(), ..info });
+        id
     }
 
+    /// `nets[i]` was trained on top of `i` drawn layers.
     fn finetune(
         &mut self,
-        info: &RunInfo,
-        (data, parent): (&RunId, &RunId),
+        info: RunInfo,
+        (data, nets): (&RunId, &[RunId]),
         panel: &Panel,
-        (phase, start): (&Phase, Variant),
+        (task, start): (&Task, Variant),
     ) {
+        let drawn = if start.weights == TransferWeights::Covariance { start.layers - 1 } else { 0 };
+        let parent = nets.get(drawn as usize).filter(|_| start.needs_parent());
         let transfer = (!start.is_scratch()).then(|| Transfer {
-            parent: parent.clone(),
+            parent: parent.cloned(),
             layers: start.layers,
             weights: start.weights,
             norm: start.norm,
         });
         let seed = phase_seed(info.seed, 1);
-        let config = train(info, (seed, data, Split::Downstream), panel, phase, transfer);
-        self.plan.finetune.insert(info.id.clone(), config);
-        self.report("finetune", info);
+        let config = train(&info, (seed, data, Split::Downstream), panel, &task.phase, transfer);
+        let id = once(&mut self.plan.finetune, self.made, config, |c| &mut c.run);
+        self.report("finetune", RunInfo { id, ..info });
     }
 
     /// One align run per pretrain run, and one over all of them.
@@ -154,18 +189,19 @@ impl Grid<'_> {
         }
         let pool = self.info((name, "pool"), dataset, &[name, "pool"], *first)?;
         runs.push((pool, subjects.to_vec()));
-        for (run, subjects) in runs {
-            self.report("align", &run);
+        for (info, subjects) in runs {
             let config =
-                AlignConfig { run: run.clone(), subjects, random_bases: spec.random_bases };
-            self.plan.align.insert(run.id, config);
+                AlignConfig { run: info.clone(), subjects, random_bases: spec.random_bases };
+            let id = once(&mut self.plan.align, self.made, config, |c| &mut c.run);
+            self.report("align", RunInfo { id, ..info });
         }
         Ok(())
     }
 
-    fn report(&mut self, stage: &str, info: &RunInfo) {
-        let run = ReportedRun { stage: stage.to_owned(), info: info.clone() };
-        if !self.runs.iter().any(|r| r.stage == run.stage && r.info.id == run.info.id) {
+    /// Panels may share a run; each lists it under its own name.
+    fn report(&mut self, stage: &str, info: RunInfo) {
+        let run = ReportedRun { stage: stage.to_owned(), info };
+        if !self.runs.contains(&run) {
             self.runs.push(run);
         }
     }
@@ -193,6 +229,36 @@ impl Grid<'_> {
     }
 }
 
+/// Adds a run to `runs`, unless one was made before that is the same but for who it is; gives the name of the one that
+/// is there then.
+fn once<C: Debug>(
+    runs: &mut BTreeMap<RunId, C>,
+    made: &mut BTreeMap<String, RunId>,
+    mut config: C,
+    run: impl Fn(&mut C) -> &mut RunInfo,
+) -> RunId {
+    let info = run(&mut config).clone();
+    let nobody = RunInfo {
+        experiment: String::new(),
+        panel: String::new(),
+        arm: String::new(),
+        ..info.clone()
+    };
+    *run(&mut config) = nobody;
+    // All of a configuration but its name; the seed is part of it.
+    let what = format!("{config:?}").replacen(info.id.as_str(), "", 1);
+    *run(&mut config) = info.clone();
+    let id = made.entry(what).or_insert_with(|| info.id.clone()).clone();
+    runs.entry(id.clone()).or_insert(config);
+    id
+}
+
+/// Nets in the chain that draws one layer after the other: as many as the deepest `covariance` variant has layers.
+fn chain(panel: &Panel) -> u32 {
+    let drawn = panel.variants.values().filter(|v| v.weights == TransferWeights::Covariance);
+    drawn.map(|v| v.layers).max().unwrap_or(1)
+}
+
 fn train(
     info: &RunInfo,
     (seed, data, split): (Seed, &RunId, Split),
@@ -208,6 +274,7 @@ fn train(
         model: panel.model.clone(),
         init: panel.init.clone(),
         transfer,
+        frozen: 0,
         labels: phase.labels,
         optimizer: phase.optimizer,
         schedule: phase.schedule.clone(),
@@ -216,6 +283,7 @@ fn train(
         stop_at: phase.stop_at,
         target: phase.target,
         checkpoints: phase.checkpoints,
+        activity: phase.activity,
     }
 }
 

@@ -54,7 +54,7 @@ pub struct Panel {
     /// First phase, on the upstream images.
     pub pretrain: Phase,
     /// Second phase, on the downstream images, by name of the task.
-    pub downstream: BTreeMap<String, Phase>,
+    pub downstream: BTreeMap<String, Task>,
     /// What each second phase starts from, by name.
     pub variants: BTreeMap<String, Variant>,
     /// How the first layer of pre-trained nets is analysed; left out when it is not.
@@ -74,10 +74,20 @@ pub struct Phase {
     pub stop_at: Option<f64>,
     pub target: Option<f64>,
     pub checkpoints: Checkpoints,
+    pub activity: Option<u32>,
+}
+
+/// A second phase and who runs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// How it is trained.
+    pub phase: Phase,
+    /// Names of the variants; all of the panel when left out.
+    pub variants: Vec<String>,
 }
 
 /// What a second phase starts from. The fields are those of [`crate::Transfer`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at Transfer")]
 pub struct Variant {
@@ -88,8 +98,13 @@ pub struct Variant {
 
 impl Variant {
     /// True when nothing of the parent is used: plain training from scratch.
-    pub fn is_scratch(&self) -> bool {
+    pub fn is_scratch(self) -> bool {
         self.weights == TransferWeights::Fresh && self.norm == TransferNorm::Fresh
+    }
+
+    /// Whether there must be a trained net.
+    pub fn needs_parent(self) -> bool {
+        self.weights.needs_parent() || self.norm.needs_parent()
     }
 }
 
@@ -191,9 +206,15 @@ impl Panel {
         let place = format!("panel.{name}: ");
         let t: PanelTable = convert(path, &place, table)?;
         let base = t.finetune.unwrap_or_default();
-        let phase = |(task, own): (String, Table)| {
+        let all: Vec<String> = t.variant.keys().cloned().collect();
+        let task = |(task, own): (String, Table)| {
             let place = format!("panel.{name}.downstream.{task}: ");
-            Ok((task, convert(path, &place, merge(base.clone(), &own))?))
+            let mut table = merge(base.clone(), &own);
+            let variants = table.remove("variants").map(Value::try_into).transpose();
+            let wrong =
+                |_| RecipeError::invalid(path, format!("{place}variants is a list of names"));
+            let variants = variants.map_err(wrong)?.unwrap_or_else(|| all.clone());
+            Ok((task, Task { phase: convert(path, &place, table)?, variants }))
         };
         Ok(Self {
             data: t.data,
@@ -201,7 +222,7 @@ impl Panel {
             model: t.model,
             init: t.init,
             pretrain: t.pretrain,
-            downstream: t.downstream.into_iter().map(phase).collect::<Result<_, RecipeError>>()?,
+            downstream: t.downstream.into_iter().map(task).collect::<Result<_, RecipeError>>()?,
             variants: t.variant,
             align: t.align,
         })

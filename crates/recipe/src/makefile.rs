@@ -15,17 +15,12 @@ pub fn makefile(plan: &Plan) -> String {
     for (id, run) in &plan.prepare {
         edges(&mut text, "prepare", id, run.source.path().map(raw));
     }
-    for (id, run) in &plan.pretrain {
-        edges(&mut text, "pretrain", id, [manifest("prepare", &run.data)]);
-    }
-    for (id, run) in &plan.finetune {
-        let parent = run.transfer.iter().map(|t| manifest("pretrain", &t.parent));
-        edges(
-            &mut text,
-            "finetune",
-            id,
-            [manifest("prepare", &run.data)].into_iter().chain(parent),
-        );
+    for (stage, runs) in [("pretrain", &plan.pretrain), ("finetune", &plan.finetune)] {
+        for (id, run) in runs {
+            let parent = run.parent().map(|parent| manifest("pretrain", parent));
+            let needs = [manifest("prepare", &run.data)].into_iter().chain(parent);
+            edges(&mut text, stage, id, needs);
+        }
     }
     for (id, run) in &plan.align {
         let needs = run.subjects.iter();

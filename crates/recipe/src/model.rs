@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A network. Layer names, in order: `fc1`.. and `head` for `mlp`; `conv1`, `fc1`, `head` for `cnn2`; `conv1`,
-/// `conv2`, `conv3`, `fc1`, `head` for `cnn3`. Every layer of these but the head is followed by a ReLU. The deep nets
-/// name their tensors as torchvision does where it has them.
+/// A network. Layer names, in order: `fc1`.. and `head` for `mlp`; `conv1`, `fc1`, `head` for `cnn2`; `conv1`..,
+/// `fc1`.. and `head` for `cnn`. Every layer of these but the head is followed by a ReLU. The deep nets name their
+/// tensors as torchvision does where it has them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ModelSpec {
@@ -30,13 +30,12 @@ pub enum ModelSpec {
         /// Units of the hidden layer.
         hidden: usize,
     },
-    /// Three 3x3 convolutions (stride 2, then 1 and 1, padding 1) with a 2x2 max-pool after the second, and one hidden
-    /// layer.
-    Cnn3 {
-        /// Filters of each convolution.
-        filters: usize,
-        /// Units of the hidden layer.
-        hidden: usize,
+    /// 3x3 convolutions with padding 1, then hidden layers.
+    Cnn {
+        /// The convolutions, from the input.
+        convs: Vec<ConvLayer>,
+        /// Units of each hidden layer after them.
+        hidden: Vec<usize>,
     },
     /// VGG without its average pool and hidden layers: 3x3 convolutions (padding 1) with ReLU in five groups, each
     /// followed by a 2x2 max-pool, and one linear layer (paper, Figures 1 and 6). The convolutions and batch norms are
@@ -80,12 +79,24 @@ impl ModelSpec {
         match self {
             Self::Mlp { .. } => "mlp",
             Self::Cnn2 { .. } => "cnn2",
-            Self::Cnn3 { .. } => "cnn3",
+            Self::Cnn { .. } => "cnn",
             Self::Vgg { .. } => "vgg",
             Self::ResNet { .. } => "resnet",
             Self::Wrn { .. } => "wrn",
         }
     }
+}
+
+/// A 3x3 convolution of a `cnn`, with padding 1 and a ReLU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvLayer {
+    /// Filters.
+    pub filters: usize,
+    /// Stride.
+    pub stride: usize,
+    /// Side of the max-pool after the ReLU; 1 for none.
+    pub pool: usize,
 }
 
 /// First layer of a residual net.

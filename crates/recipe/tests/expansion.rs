@@ -79,8 +79,7 @@ fn every_shipped_experiment_expands_at_every_scale() {
         assert!(!plan.finetune.is_empty() && !plan.align.is_empty());
         for (id, run) in plan.pretrain.iter().chain(&plan.finetune) {
             assert!(plan.prepare.contains_key(&run.data), "{id}");
-            let parent = run.transfer.as_ref().map(|t| &t.parent);
-            assert!(parent.is_none_or(|p| plan.pretrain.contains_key(p)), "{id}");
+            assert!(run.parent().is_none_or(|p| plan.pretrain.contains_key(p)), "{id}");
             assert_eq!(run.run.scale, scale);
         }
     }
@@ -129,13 +128,64 @@ fn paired_runs_share_everything_but_the_start() {
 }
 
 #[test]
+fn a_run_is_made_once_whoever_asks_for_it() {
+    let parse = |name: &str, text: &str| Experiment::parse(name, text, "laptop").unwrap();
+    // Another net, so that nothing but the data is the same.
+    let other = SMALL.replace("hidden = [8]", "hidden = [9]");
+    let plan = |second: &str| {
+        let both = [parse("small.toml", SMALL), parse("twin.toml", second)];
+        expand(&both, &photos(), "laptop", None).unwrap()
+    };
+    let (twin, sibling) = (plan(SMALL), plan(&other));
+    let counts = |p: &Plan| [p.prepare.len(), p.pretrain.len(), p.finetune.len(), p.align.len()];
+    assert_eq!(counts(&twin), counts(&small(SMALL).unwrap()));
+    assert_eq!(counts(&sibling), [2, 8, 16, 12]);
+    // The page of the twin reads the shared runs under its own names.
+    let page = twin.report.values().find(|r| r.id.as_str() == "photos.twin").unwrap();
+    let runs = &page.experiments[0].runs;
+    assert!(runs.iter().all(|r| r.info.id.as_str().starts_with("small.")));
+    assert!(runs.iter().all(|r| r.info.experiment == "twin"));
+}
+
+#[test]
+fn a_task_can_leave_variants_out() {
+    let fewer = SMALL.replace("epochs = 9 }", "epochs = 9, variants = [\"scratch\"] }");
+    let plan = small(&fewer).unwrap();
+    assert_eq!(plan.finetune.len(), 2 * (2 + 1));
+    assert!(problem("epochs = 9 }", "epochs = 9, variants = [\"scrath\"] }").contains("scrath"));
+    assert!(problem("epochs = 9 }", "epochs = 9, variants = 3 }").contains("list of names"));
+}
+
+#[test]
+fn layers_are_drawn_one_after_the_other() {
+    let deep = SMALL.replace("hidden = [8]", "hidden = [8, 8, 8]").replace(
+        "weights = \"copy\", norm = \"fresh\" }",
+        "weights = \"copy\", norm = \"fresh\" }\ndrawn = { layers = 3, weights = \"covariance\", norm = \"fresh\" }",
+    );
+    let plan = small(&deep).unwrap();
+    let run = |id: &str| plan.pretrain.values().find(|r| r.run.id.as_str() == id).unwrap();
+    let first = run("small.photos.b.drawn1.s0");
+    let second = run("small.photos.b.drawn2.s0");
+    let shown = |parent: Option<&randlab_core::RunId>| parent.map(ToString::to_string);
+    assert_eq!(shown(first.parent()).as_deref(), Some("small.photos.b.s0"));
+    assert_eq!(shown(second.parent()).as_deref(), Some("small.photos.b.drawn1.s0"));
+    assert_eq!((run("small.photos.b.s0").frozen, first.frozen, second.frozen), (0, 1, 2));
+    let end = plan.finetune.values().find(|r| r.run.id.as_str() == "small.photos.b.real.drawn.s0");
+    assert_eq!(shown(end.unwrap().parent()).as_deref(), Some("small.photos.b.drawn2.s0"));
+    let edge = "$(R)/pretrain/small.photos.b.drawn2.s0/run.json: \\\n  \
+                $(R)/prepare/small.photos.data.images.s0/run.json \\\n  \
+                $(R)/pretrain/small.photos.b.drawn1.s0/run.json\n";
+    assert!(makefile(&plan).contains(edge));
+}
+
+#[test]
 fn defaults_panels_tasks_and_scales_are_laid_over_each_other() {
     let epochs = |text: &str, scale: &str| {
         let e = Experiment::parse("small.toml", text, scale).unwrap();
         (
             e.panels["a"].pretrain.epochs,
             e.panels["b"].pretrain.epochs,
-            e.panels["b"].downstream["random"].epochs,
+            e.panels["b"].downstream["random"].phase.epochs,
         )
     };
     assert_eq!(epochs(SMALL, "laptop"), (3, 4, 9));

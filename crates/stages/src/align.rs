@@ -3,18 +3,18 @@
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use randlab_align::{
-    AlignError, Eigenbasis, Filters, Fit, Mat, Moments, Null, PatchShape, energy_profile,
-    fit_closed_form, misalignment, misalignment_floor, pooled_misalignment, random_bases,
-    sphericity, transfer_variances,
+    AlignError, Eigenbasis, Filters, Fit, Mat, Moments, Null, energy_profile, fit_closed_form,
+    misalignment, misalignment_floor, pooled_misalignment, random_bases, sphericity,
+    transfer_variances,
 };
-use randlab_core::{Digest, RunId, Split, canonical_json};
+use randlab_core::{Digest, RunId, canonical_json};
 use randlab_data::Dataset;
 use randlab_recipe::{AlignConfig, Subject};
 use randlab_store::{
     Manifest, Status, TensorData, TensorFile,
     table::{AlignmentRow, SpectrumRow, write_table},
 };
-use randlab_train::{Checkpoint, TrainError};
+use randlab_train::{Checkpoint, TrainError, first_layer_moments};
 use serde_json::json;
 
 use crate::{
@@ -208,14 +208,7 @@ impl Seen {
                 covariance,
             ));
         }
-        let [channels, height, width] = data.shape();
-        let inputs = data.standardised(Split::Upstream);
-        let moments = if kernel == 1 {
-            Moments::of_rows(&inputs, channels * height * width)?
-        } else {
-            Moments::of_patches(&inputs, PatchShape { channels, height, width, kernel })?
-        };
-        Ok(Self::Sample(moments))
+        Ok(Self::Sample(first_layer_moments(data, kernel)?))
     }
 
     /// What several nets looked at together.

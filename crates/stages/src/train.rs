@@ -36,7 +36,7 @@ impl Stage for TrainConfig {
     }
 
     fn reads(&self) -> Vec<(&'static str, RunId)> {
-        let parent = self.transfer.iter().map(|t| ("pretrain", t.parent.clone()));
+        let parent = self.parent().map(|parent| ("pretrain", parent.clone()));
         std::iter::once(("prepare", self.data.clone())).chain(parent).collect()
     }
 }
@@ -63,9 +63,9 @@ pub fn train(args: &StageArgs, split: Split, device: &str) -> anyhow::Result<u8>
 
 fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn) -> anyhow::Result<Work> {
     let data = Dataset::open(&job.input("prepare", &job.config.data, is_data)?)?;
-    let parent = match &job.config.transfer {
-        Some(transfer) => {
-            let dir = job.input("pretrain", &transfer.parent, |name| name == Checkpoint::FINAL)?;
+    let parent = match job.config.parent() {
+        Some(parent) => {
+            let dir = job.input("pretrain", parent, |name| name == Checkpoint::FINAL)?;
             let path = dir.join(Checkpoint::FINAL);
             let checkpoint = Checkpoint::read(&path)?;
             Some((path.display().to_string(), checkpoint, Manifest::read(&dir)?.status))

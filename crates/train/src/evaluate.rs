@@ -7,7 +7,7 @@ use randlab_nn::Net;
 use crate::{TrainError, examples::Examples};
 
 /// Images per forward pass when measuring; bounds memory, and being fixed it keeps the sums the same everywhere.
-const EVALUATED_AT_ONCE: usize = 250;
+pub(crate) const EVALUATED_AT_ONCE: usize = 250;
 
 /// Sum of the cross-entropy, nat, and number of images classified as labelled.
 pub(crate) fn evaluate(

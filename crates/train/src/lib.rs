@@ -4,6 +4,7 @@
 //! differ in their inputs alone. A run that was stopped, however it was stopped, goes on from its last saved state and
 //! ends with the same bytes as one that was not.
 
+mod activity;
 mod checkpoint;
 mod error;
 mod evaluate;
@@ -19,6 +20,7 @@ pub use checkpoint::Checkpoint;
 pub use error::TrainError;
 pub use examples::epoch_order;
 pub use session::{Hooks, Inputs, Outcome, Progress, discard_state, train};
+pub use transfer::first_layer_moments;
 
 /// Version of the numbers this crate produces; part of every fingerprint.
 pub const STAGE_VERSION: u32 = 1;

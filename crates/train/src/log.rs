@@ -15,6 +15,10 @@ pub(crate) struct Log {
     pub passes: Vec<PassEntry>,
     /// Norms per layer, where checkpoints were kept.
     pub layers: Vec<LayerEntry>,
+    /// Activity of hidden layers, where it was measured.
+    pub activity: Vec<ActivityEntry>,
+    /// Its distribution over units, at the first and the last step.
+    pub units: Vec<UnitsEntry>,
 }
 
 /// A minibatch, measured before the update it leads to.
@@ -49,6 +53,25 @@ pub(crate) struct LayerEntry {
     pub update: Option<f64>,
 }
 
+/// One hidden layer on held-out images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ActivityEntry {
+    pub step: u64,
+    pub layer: usize,
+    pub active: f64,
+    pub dead: f64,
+    pub rms: f64,
+}
+
+/// Units of one hidden layer that are active on equally many held-out images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct UnitsEntry {
+    pub step: u64,
+    pub layer: usize,
+    pub active_on: u32,
+    pub units: u64,
+}
+
 /// Stands for a missing norm in the file, which holds finite numbers only; norms are never negative.
 const MISSING: f64 = -1.0;
 
@@ -66,10 +89,17 @@ impl Log {
             let (grad, update) = (l.grad.unwrap_or(MISSING), l.update.unwrap_or(MISSING));
             [l.step as f64, l.layer as f64, l.weight, grad, update]
         });
+        let activity = self.activity.iter();
+        let activity = activity.map(|a| [a.step as f64, a.layer as f64, a.active, a.dead, a.rms]);
+        let units = self.units.iter();
+        let units =
+            units.map(|u| [u.step as f64, u.layer as f64, f64::from(u.active_on), u.units as f64]);
         BTreeMap::from([
             ("log.steps".to_owned(), matrix(steps)),
             ("log.passes".to_owned(), matrix(passes)),
             ("log.layers".to_owned(), matrix(layers)),
+            ("log.activity".to_owned(), matrix(activity)),
+            ("log.units".to_owned(), matrix(units)),
         ])
     }
 
@@ -100,10 +130,24 @@ impl Log {
                 update: norm(r[4]),
             })
         });
+        let activity = rows::<5>(tensors.get("log.activity")?)?.iter().map(|r| {
+            let layer = usize::try_from(count(r[1])).ok()?;
+            Some(ActivityEntry { step: count(r[0]), layer, active: r[2], dead: r[3], rms: r[4] })
+        });
+        let units = rows::<4>(tensors.get("log.units")?)?.iter().map(|r| {
+            Some(UnitsEntry {
+                step: count(r[0]),
+                layer: usize::try_from(count(r[1])).ok()?,
+                active_on: u32::try_from(count(r[2])).ok()?,
+                units: count(r[3]),
+            })
+        });
         Some(Self {
             steps: steps.collect(),
             passes: passes.collect::<Option<_>>()?,
             layers: layers.collect::<Option<_>>()?,
+            activity: activity.collect::<Option<_>>()?,
+            units: units.collect::<Option<_>>()?,
         })
     }
 }
@@ -157,6 +201,8 @@ mod tests {
                 LayerEntry { step: 0, layer: 1, weight: 3.0, grad: None, update: None },
                 LayerEntry { step: 4, layer: 0, weight: 3.5, grad: Some(0.0), update: Some(0.5) },
             ],
+            activity: vec![ActivityEntry { step: 4, layer: 1, active: 0.5, dead: 0.0, rms: 1.5 }],
+            units: vec![UnitsEntry { step: 4, layer: 1, active_on: 250, units: 1 << 40 }],
         };
         let mut tensors = log.tensors();
         assert_eq!(Log::from_tensors(&tensors), Some(log));

@@ -3,16 +3,16 @@
 use randlab_core::{Digest, LabelScheme, Noise, Split, canonical_json};
 use randlab_data::Dataset;
 use randlab_nn::Layer;
-use randlab_recipe::{Optimizer, Schedule, TrainConfig, TransferNorm, TransferWeights};
+use randlab_recipe::{Optimizer, Schedule, TrainConfig};
 use randlab_store::{
     RunDir, Status,
-    table::{LabelRow, LayerRow, MetricRow, RunRow, write_table},
+    table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, write_table},
 };
 
 use crate::{
     STAGE_VERSION, TrainError,
     examples::Examples,
-    log::{Log, PassEntry, StepEntry},
+    log::{Log, PassEntry, StepEntry, UnitsEntry},
 };
 
 /// Everything the tables are made of.
@@ -29,13 +29,17 @@ pub(crate) struct Facts<'a> {
     pub accuracy: f64,
 }
 
-/// Writes `labels`, `metrics`, `layers` and `runs`; returns their file names.
+/// Writes `labels`, `metrics`, `layers` and `runs`, and `activity` where it was measured; returns their file names.
 pub(crate) fn write(facts: &Facts<'_>, dir: &RunDir) -> Result<Vec<String>, TrainError> {
     write_table(&dir.path("labels.parquet"), labels(facts))?;
     write_table(&dir.path("metrics.parquet"), metrics(facts))?;
     write_table(&dir.path("layers.parquet"), layers(facts))?;
     write_table(&dir.path("runs.parquet"), vec![run(facts)?])?;
-    let names = ["labels", "metrics", "layers", "runs"];
+    let mut names = vec!["labels", "metrics", "layers", "runs"];
+    if !facts.log.units.is_empty() {
+        write_table(&dir.path("activity.parquet"), activity(facts))?;
+        names.push("activity");
+    }
     Ok(names.iter().map(|name| format!("{name}.parquet")).collect())
 }
 
@@ -127,8 +131,36 @@ fn averaged(
     }
 }
 
+fn activity(facts: &Facts<'_>) -> Vec<ActivityRow> {
+    let row = |u: &UnitsEntry| ActivityRow {
+        stage: stage(facts),
+        run_id: facts.config.run.id.to_string(),
+        step: long(u.step),
+        layer: facts.layers[u.layer].name.clone(),
+        active_on: int(u.active_on),
+        layer_index: int(u32::try_from(u.layer).unwrap_or(u32::MAX)),
+        n_images: int(u32::try_from(facts.data.ids(Split::Holdout).len()).unwrap_or(u32::MAX)),
+        n_units: long(u.units),
+    };
+    facts.log.units.iter().map(row).collect()
+}
+
 fn layers(facts: &Facts<'_>) -> Vec<LayerRow> {
     let mut rows = Vec::new();
+    let row = |step, layer: usize, metric: &str, value| LayerRow {
+        stage: stage(facts),
+        run_id: facts.config.run.id.to_string(),
+        step: long(step),
+        layer: facts.layers[layer].name.clone(),
+        metric: metric.to_owned(),
+        layer_index: int(u32::try_from(layer).unwrap_or(u32::MAX)),
+        value,
+    };
+    for a in &facts.log.activity {
+        let numbers =
+            [("active_fraction", a.active), ("dead_fraction", a.dead), ("output_rms", a.rms)];
+        rows.extend(numbers.map(|(metric, value)| row(a.step, a.layer, metric, value)));
+    }
     for entry in &facts.log.layers {
         let start = facts.log.layers.iter().find(|e| e.layer == entry.layer);
         let ratio = start.filter(|s| s.weight > 0.0).map(|s| entry.weight / s.weight);
@@ -139,16 +171,7 @@ fn layers(facts: &Facts<'_>) -> Vec<LayerRow> {
             ("update_norm", entry.update),
         ];
         for (metric, value) in numbers {
-            let Some(value) = value else { continue };
-            rows.push(LayerRow {
-                stage: stage(facts),
-                run_id: facts.config.run.id.to_string(),
-                step: long(entry.step),
-                layer: facts.layers[entry.layer].name.clone(),
-                metric: metric.to_owned(),
-                layer_index: int(u32::try_from(entry.layer).unwrap_or(u32::MAX)),
-                value,
-            });
+            rows.extend(value.map(|value| row(entry.step, entry.layer, metric, value)));
         }
     }
     rows
@@ -199,10 +222,11 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         noise_ratio: ratio,
         init: Some(c.init.law.name().to_owned()),
         init_scale: Some(c.init.scale.get(first).copied().unwrap_or(1.0)),
-        transfer: Some(c.transfer.as_ref().map_or("none", |t| transfer_name(t.weights)).to_owned()),
+        transfer: Some(c.transfer.as_ref().map_or("none", |t| t.weights.name()).to_owned()),
         n_layers_transferred: Some(c.transfer.as_ref().map_or(0, |t| int(t.layers))),
-        norm: c.transfer.as_ref().map(|t| norm_name(t.norm).to_owned()),
-        parent_run_id: c.transfer.as_ref().map(|t| t.parent.to_string()),
+        norm: c.transfer.as_ref().map(|t| t.norm.name().to_owned()),
+        parent_run_id: c.parent().map(ToString::to_string),
+        n_layers_frozen: Some(int(c.frozen)),
         optimizer: Some(optimizer.to_owned()),
         lr: Some(initial_lr(&c.schedule)),
         lr_schedule: Some(json(serde_json::to_value(&c.schedule))?),
@@ -232,24 +256,6 @@ const fn noise_name(noise: Noise) -> &'static str {
     match noise {
         Noise::Symmetric => "symmetric",
         Noise::Uniform => "uniform",
-    }
-}
-
-const fn transfer_name(weights: TransferWeights) -> &'static str {
-    match weights {
-        TransferWeights::Copy => "copy",
-        TransferWeights::Covariance => "covariance",
-        TransferWeights::RotatedCovariance => "rotated-covariance",
-        TransferWeights::DiagonalCovariance => "diagonal-covariance",
-        TransferWeights::Shuffled => "shuffled",
-        TransferWeights::Fresh => "fresh",
-    }
-}
-
-const fn norm_name(norm: TransferNorm) -> &'static str {
-    match norm {
-        TransferNorm::Fresh => "fresh",
-        TransferNorm::Trained => "trained",
     }
 }
 

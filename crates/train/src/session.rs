@@ -11,12 +11,12 @@ use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status, StoreError};
 
 use crate::{
-    Checkpoint, TrainError,
+    Checkpoint, TrainError, activity,
     checkpoint::Header,
     evaluate::evaluate,
     examples::Examples,
-    kept::kept_steps,
-    log::{LayerEntry, Log, PassEntry, StepEntry},
+    kept::steps_per_octave,
+    log::{ActivityEntry, LayerEntry, Log, PassEntry, StepEntry, UnitsEntry},
     resume::{self, State},
     rows, transfer,
 };
@@ -125,6 +125,8 @@ struct Session<'a> {
     steps_per_epoch: u64,
     steps: u64,
     kept: BTreeSet<u64>,
+    /// Held-out images on which activity is measured, and when it is.
+    watched: Option<(Examples, BTreeSet<u64>)>,
     order: Vec<usize>,
     done: bool,
     seconds: f64,
@@ -160,12 +162,21 @@ impl<'a> Session<'a> {
         let saved = State::read(dir.root(), fingerprint)?;
         let parameters = match &saved {
             Some(state) => state.parameters.clone(),
-            None => transfer::first_weights(config, inputs.parent, &layers)?,
+            None => transfer::first_weights(config, inputs, &layers, classes)?,
         };
         let net = Net::new(&config.model, data.shape(), classes, &parameters, DType::F32)?;
-        let net = net.on(inputs.device.device())?;
+        let net = net.on(inputs.device.device())?.freeze(config.frozen as usize);
         let mut optim = Optim::new(&config.optimizer, &net)?;
         let steps = steps_per_epoch * u64::from(config.epochs);
+        let watched = match config.activity {
+            None => None,
+            Some(per_octave) => {
+                let images = activity::watched(data);
+                let images =
+                    images.ok_or_else(|| wrong("activity needs held-out images".into()))?;
+                Some((images, steps_per_octave(per_octave, steps)))
+            }
+        };
         let mut session = Self {
             config,
             fingerprint,
@@ -179,7 +190,8 @@ impl<'a> Session<'a> {
             step: 0,
             steps_per_epoch,
             steps,
-            kept: kept_steps(config.checkpoints, steps),
+            kept: steps_per_octave(config.checkpoints.per_octave, steps),
+            watched,
             order: Vec::new(),
             done: false,
             seconds: 0.0,
@@ -211,6 +223,7 @@ impl<'a> Session<'a> {
         self.pass(Split::Holdout)?;
         self.pass(self.config.split)?;
         self.record_layers(None)?;
+        self.watch()?;
         self.keep()
     }
 
@@ -257,6 +270,7 @@ impl<'a> Session<'a> {
         if self.kept.contains(&self.step) || self.done {
             self.record_layers(Some(norms))?;
         }
+        self.watch()?;
         if self.kept.contains(&self.step) {
             self.keep()?;
         }
@@ -320,6 +334,27 @@ impl<'a> Session<'a> {
                 None => (None, None),
             };
             self.log.layers.push(LayerEntry { step: self.step, layer, weight, grad, update });
+        }
+        Ok(())
+    }
+
+    /// Measures activity where it is due; how it is distributed over units, at the first and the last step only.
+    fn watch(&mut self) -> Result<(), TrainError> {
+        let step = self.step;
+        let Some((images, steps)) = &self.watched else { return Ok(()) };
+        let end = step == 0 || self.done;
+        if !end && !steps.contains(&step) {
+            return Ok(());
+        }
+        for a in activity::measure(&self.net, images, self.device.device())? {
+            let (active, dead) = (a.active_fraction(), a.dead_fraction());
+            let entry = ActivityEntry { step, layer: a.layer, active, dead, rms: a.rms };
+            self.log.activity.push(entry);
+            if end {
+                let entry =
+                    |(active_on, units)| UnitsEntry { step, layer: a.layer, active_on, units };
+                self.log.units.extend(a.units.into_iter().map(entry));
+            }
         }
         Ok(())
     }

@@ -1,71 +1,219 @@
-//! What takes the place of initial weights when a run starts from another one (paper, Figure 5).
+//! What takes the place of initial weights when a run starts from another one, or from the data (paper, Figures 1, 5
+//! and 6).
 
+use candle_core::{DType, Device};
 use rand::seq::SliceRandom;
-use randlab_align::{Filters, diagonal, haar, resample, rotated};
-use randlab_core::{Purpose, Seed, name_index, stream};
-use randlab_nn::{Layer, Parameter, Parameters};
+use randlab_align::{
+    AlignError, Eigenbasis, Filters, Mat, Moments, PatchShape, closed_form, diagonal, haar,
+    resample, rotated,
+};
+use randlab_core::{Purpose, Seed, Split, name_index, stream};
+use randlab_data::Dataset;
+use randlab_nn::{Layer, Net, Parameter, Parameters};
 use randlab_recipe::{TrainConfig, Transfer, TransferNorm, TransferWeights};
 
-use crate::{Checkpoint, TrainError};
+use crate::{Inputs, TrainError, activity, examples::Examples};
 
-/// The weights of a run before its first step: fresh ones, or those its configuration takes from `parent`, the last
-/// checkpoint of another run with its path.
+/// The weights of a run before its first step: fresh ones, or what its configuration puts in their place.
 ///
 /// # Errors
 /// When the parent is missing or does not fit.
 pub(crate) fn first_weights(
     config: &TrainConfig,
-    parent: Option<(&str, &Checkpoint)>,
+    inputs: &Inputs<'_>,
     layers: &[Layer],
+    classes: usize,
 ) -> Result<Parameters, TrainError> {
     let fresh = randlab_nn::init(layers, &config.init, config.seed)?;
-    match (&config.transfer, parent) {
-        (None, _) => Ok(fresh),
-        (Some(transfer), Some((path, parent))) => {
-            apply(fresh, &parent.parameters, layers, transfer, config.seed).map_err(|e| e.at(path))
+    let Some(transfer) = &config.transfer else { return Ok(fresh) };
+    let wrong = |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
+    let (path, trained) = match (&transfer.parent, inputs.parent) {
+        (None, _) => ("", None),
+        (Some(_), Some((path, parent))) => (path, Some(&parent.parameters)),
+        (Some(parent), None) => {
+            return Err(wrong(format!("needs the last checkpoint of {parent}")));
         }
-        (Some(transfer), None) => Err(TrainError::Config {
-            run: config.run.id.to_string(),
-            problem: format!("needs the last checkpoint of {}", transfer.parent),
-        }),
+    };
+    let seen = |kernel| first_layer_moments(inputs.data, kernel);
+    let sources = Sources { fresh: &fresh, trained, seen: &seen, layers, seed: config.seed };
+    let applied = |weights, norm| {
+        sources.apply(transfer.layers, weights, norm).map_err(|e| match e {
+            TransferError::Shape(problem) if path.is_empty() => wrong(problem),
+            TransferError::Shape(problem) => {
+                TrainError::Checkpoint { path: path.to_owned(), problem }
+            }
+            TransferError::Align(error) => error.into(),
+        })
+    };
+    let norm = transfer.norm;
+    let goal = match norm {
+        TransferNorm::Fresh | TransferNorm::Trained => return applied(transfer.weights, norm),
+        TransferNorm::FreshOutput => None,
+        TransferNorm::CopyOutput => Some(applied(TransferWeights::Copy, TransferNorm::Fresh)?),
+    };
+    if layers.iter().any(|layer| layer.norm.is_some()) {
+        return Err(wrong(format!("{} says nothing of a net with batch norms", norm.name())));
+    }
+    let images = activity::watched(inputs.data);
+    let outputs = Outputs {
+        config,
+        shape: inputs.data.shape(),
+        classes,
+        images: images.ok_or_else(|| wrong(format!("{} needs held-out images", norm.name())))?,
+    };
+    let goal = outputs.rms(goal.as_ref().unwrap_or(&fresh))?;
+    outputs.reach(&goal, applied(transfer.weights, TransferNorm::Fresh)?, transfer, layers)
+}
+
+/// How large the outputs of the hidden layers are.
+struct Outputs<'a> {
+    config: &'a TrainConfig,
+    shape: [usize; 3],
+    classes: usize,
+    images: Examples,
+}
+
+impl Outputs<'_> {
+    /// Root mean square of each hidden layer's output on held-out images, from the input.
+    fn rms(&self, parameters: &Parameters) -> Result<Vec<f64>, TrainError> {
+        let net = Net::new(&self.config.model, self.shape, self.classes, parameters, DType::F32)?;
+        let layers = activity::measure(&net, &self.images, &Device::Cpu)?;
+        Ok(layers.iter().map(|layer| layer.rms).collect())
+    }
+
+    /// Scales the transferred layers, one after the other, until their outputs are as large as `goal` says.
+    fn reach(
+        &self,
+        goal: &[f64],
+        mut parameters: Parameters,
+        transfer: &Transfer,
+        layers: &[Layer],
+    ) -> Result<Parameters, TrainError> {
+        let depth = transfer.layers as usize;
+        for (i, (layer, goal)) in layers[..depth].iter().zip(goal).enumerate() {
+            let own = self.rms(&parameters)?.get(i).copied().unwrap_or(0.0);
+            let name = format!("{}.weight", layer.name);
+            if let Some(weight) = parameters.get_mut(&name) {
+                let values = widen(&weight.values);
+                let factor = if own > 0.0 { goal / own } else { 0.0 };
+                weight.values = scaled(&values, factor * norm_of(&values));
+            }
+        }
+        Ok(parameters)
     }
 }
 
-/// `fresh` with the first layers' weights replaced as `transfer` says, by those of `trained` or by what is drawn from
-/// them. Each replaced tensor gets the l2 norm asked for; biases and the head stay fresh.
+/// What weights can be made from.
+struct Sources<'a> {
+    fresh: &'a Parameters,
+    trained: Option<&'a Parameters>,
+    /// Moments of what a first layer with kernels of this side looks at.
+    seen: &'a dyn Fn(usize) -> Result<Moments, AlignError>,
+    layers: &'a [Layer],
+    seed: Seed,
+}
+
+impl Sources<'_> {
+    /// The fresh weights with those of the first `depth` layers replaced. Each replaced tensor gets the l2 norm of the fresh
+    /// or of the trained one; biases and the head stay fresh.
+    ///
+    /// # Errors
+    /// A text saying which tensor of the parent is missing or has another shape.
+    fn apply(
+        &self,
+        depth: u32,
+        kind: TransferWeights,
+        norm: TransferNorm,
+    ) -> Result<Parameters, TransferError> {
+        let depth = depth as usize;
+        if depth >= self.layers.len() {
+            return Err(TransferError::Shape(format!(
+                "{depth} layers to transfer, but {} before the head",
+                self.layers.len() - 1
+            )));
+        }
+        let mut parameters = self.fresh.clone();
+        for (i, layer) in self.layers[..depth].iter().enumerate() {
+            let name = format!("{}.weight", layer.name);
+            let missing = || TransferError::Shape(format!("no tensor {name}"));
+            let fresh = self.fresh.get(&name).ok_or_else(missing)?;
+            let source = match self.trained {
+                None => fresh,
+                Some(trained) => trained.get(&name).ok_or_else(missing)?,
+            };
+            if source.shape != fresh.shape {
+                let problem = format!("{name} is {:?}, expected {:?}", source.shape, fresh.shape);
+                return Err(TransferError::Shape(problem));
+            }
+            // What lies below the last drawn layer was drawn before, and the parent was trained on top of it.
+            let drawn_before = kind == TransferWeights::Covariance && i + 1 < depth;
+            let kind = if drawn_before { TransferWeights::Copy } else { kind };
+            let values = self.weights(kind, source, fresh, &name)?;
+            let size = if norm == TransferNorm::Trained { source } else { fresh };
+            let replaced = parameters.get_mut(&name).ok_or_else(missing)?;
+            replaced.values = scaled(&values, norm_of(&widen(&size.values)));
+        }
+        Ok(parameters)
+    }
+
+    fn weights(
+        &self,
+        kind: TransferWeights,
+        source: &Parameter,
+        fresh: &Parameter,
+        name: &str,
+    ) -> Result<Vec<f64>, TransferError> {
+        // Each filter is a row: outputs first, then what they look at.
+        let n = source.shape[0];
+        let d = source.values.len() / n;
+        let mut rng = stream(self.seed, Purpose::Resample, name_index(name));
+        let moment = || Ok(Filters::of(&source.values, d)?.second_moment());
+        let kernel = fresh.shape.get(2).copied().unwrap_or(1);
+        let seen = || Ok((self.seen)(kernel)?.second_moment());
+        let drawn: Result<Mat<f64>, AlignError> = match kind {
+            TransferWeights::Copy => return Ok(widen(&source.values)),
+            TransferWeights::Fresh => return Ok(widen(&fresh.values)),
+            TransferWeights::Shuffled => {
+                let mut values = widen(&source.values);
+                values.chunks_exact_mut(d).for_each(|filter| filter.shuffle(&mut rng));
+                return Ok(values);
+            }
+            TransferWeights::Covariance | TransferWeights::IndependentCovariance => moment(),
+            TransferWeights::DiagonalCovariance => moment().map(|s| diagonal(&s)),
+            TransferWeights::RotatedCovariance => {
+                let q = haar(d, &mut stream(self.seed, Purpose::Rotation, name_index(name)));
+                moment().map(|s| rotated(&s, &q))
+            }
+            TransferWeights::DataCovariance => seen(),
+            TransferWeights::ClosedForm { rate } => seen().and_then(|s| learnt(&s, rate)),
+        };
+        drawn.and_then(|s| resample(&s, n, &mut rng)).map_err(TransferError::Align)
+    }
+}
+
+/// The second moment of filters along the eigenvectors of the patches' `second`, with the standard deviations of the closed
+/// form of Chowers and Weiss.
+fn learnt(second: &Mat<f64>, rate: f64) -> Result<Mat<f64>, AlignError> {
+    let basis = Eigenbasis::of(second)?;
+    let d = basis.dim();
+    // A direction the data do not have teaches nothing.
+    let std = |&l: &f64| if l > 0.0 { closed_form(l, rate) } else { 0.0 };
+    let std: Vec<f64> = basis.values.iter().map(std).collect();
+    let scaled = Mat::from_fn(d, d, |i, j| basis.vectors[(i, j)] * std[j].powi(2));
+    Ok(scaled * basis.vectors.transpose())
+}
+
+/// Moments of what first-layer filters look at: patches of side `kernel` of the upstream images, or for 1 whole inputs.
 ///
 /// # Errors
-/// A text saying which tensor of `trained` is missing or has another shape.
-fn apply(
-    mut fresh: Parameters,
-    trained: &Parameters,
-    layers: &[Layer],
-    transfer: &Transfer,
-    seed: Seed,
-) -> Result<Parameters, TransferError> {
-    let depth = transfer.layers as usize;
-    if depth >= layers.len() {
-        let problem =
-            format!("{depth} layers to transfer, but {} before the head", layers.len() - 1);
-        return Err(TransferError::Shape(problem));
+/// [`AlignError::Size`] when the patch is larger than the image.
+pub fn first_layer_moments(data: &Dataset, kernel: usize) -> Result<Moments, AlignError> {
+    let [channels, height, width] = data.shape();
+    let inputs = data.standardised(Split::Upstream);
+    if kernel == 1 {
+        return Moments::of_rows(&inputs, channels * height * width);
     }
-    for layer in &layers[..depth] {
-        let name = format!("{}.weight", layer.name);
-        let missing = || TransferError::Shape(format!("no tensor {name}"));
-        let source = trained.get(&name).ok_or_else(missing)?;
-        let target = fresh.get_mut(&name).ok_or_else(missing)?;
-        if source.shape != target.shape {
-            let problem = format!("{name} is {:?}, expected {:?}", source.shape, target.shape);
-            return Err(TransferError::Shape(problem));
-        }
-        let values = weights(transfer.weights, source, target, seed, &name)?;
-        let norm = match transfer.norm {
-            TransferNorm::Fresh => l2(&target.values),
-            TransferNorm::Trained => l2(&source.values),
-        };
-        target.values = scaled(&values, norm);
-    }
-    Ok(fresh)
+    Moments::of_patches(&inputs, PatchShape { channels, height, width, kernel })
 }
 
 /// Why a transfer cannot be made.
@@ -74,47 +222,7 @@ enum TransferError {
     /// The parent does not fit.
     Shape(String),
     /// Its covariance cannot be used.
-    Align(randlab_align::AlignError),
-}
-
-impl TransferError {
-    /// As an error of the run, naming the parent's file.
-    fn at(self, path: &str) -> TrainError {
-        match self {
-            Self::Shape(problem) => TrainError::Checkpoint { path: path.to_owned(), problem },
-            Self::Align(error) => error.into(),
-        }
-    }
-}
-
-fn weights(
-    kind: TransferWeights,
-    source: &Parameter,
-    fresh: &Parameter,
-    seed: Seed,
-    name: &str,
-) -> Result<Vec<f64>, TransferError> {
-    // Each filter is a row: outputs first, then what they look at.
-    let n = source.shape[0];
-    let d = source.values.len() / n;
-    let mut rng = stream(seed, Purpose::Resample, name_index(name));
-    let moment = || Filters::of(&source.values, d).map(|f| f.second_moment());
-    let drawn = match kind {
-        TransferWeights::Copy => return Ok(widen(&source.values)),
-        TransferWeights::Fresh => return Ok(widen(&fresh.values)),
-        TransferWeights::Shuffled => {
-            let mut values = widen(&source.values);
-            values.chunks_exact_mut(d).for_each(|filter| filter.shuffle(&mut rng));
-            return Ok(values);
-        }
-        TransferWeights::Covariance => moment(),
-        TransferWeights::DiagonalCovariance => moment().map(|s| diagonal(&s)),
-        TransferWeights::RotatedCovariance => {
-            let q = haar(d, &mut stream(seed, Purpose::Rotation, name_index(name)));
-            moment().map(|s| rotated(&s, &q))
-        }
-    };
-    drawn.and_then(|s| resample(&s, n, &mut rng)).map_err(TransferError::Align)
+    Align(AlignError),
 }
 
 fn widen(values: &[f32]) -> Vec<f64> {
@@ -122,20 +230,19 @@ fn widen(values: &[f32]) -> Vec<f64> {
 }
 
 /// l2 norm over all entries.
-fn l2(values: &[f32]) -> f64 {
-    values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
+fn norm_of(values: &[f64]) -> f64 {
+    values.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
 fn scaled(values: &[f64], norm: f64) -> Vec<f32> {
-    let own = values.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let own = norm_of(values);
     let factor = if own > 0.0 { norm / own } else { 0.0 };
     values.iter().map(|x| (x * factor) as f32).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use randlab_core::RunId;
     use randlab_recipe::{InitLaw, InitSpec, ModelSpec};
 
     use super::*;
@@ -165,11 +272,29 @@ mod tests {
         p
     }
 
-    fn moved(weights: TransferWeights, norm: TransferNorm, depth: u32) -> Parameters {
+    /// Rows with second moment diag(4, 1, 1/4, 0).
+    fn seen(_: usize) -> Result<Moments, AlignError> {
+        let axis = |i: usize, x: f32| (0..4).map(move |j| if i == j { x } else { 0.0 });
+        let rows = [(0, 4.0), (1, 2.0), (2, 1.0), (3, 0.0)];
+        Moments::of_rows(&rows.into_iter().flat_map(|(i, x)| axis(i, x)).collect::<Vec<_>>(), 4)
+    }
+
+    fn try_moved(
+        trained: Option<&Parameters>,
+        weights: TransferWeights,
+        norm: TransferNorm,
+        depth: u32,
+    ) -> Result<Parameters, String> {
         let (layers, fresh) = net(2);
-        let parent = RunId::try_from("p".to_owned()).unwrap();
-        let transfer = Transfer { parent, layers: depth, weights, norm };
-        apply(fresh, &trained(), &layers, &transfer, SEED).unwrap()
+        let sources = Sources { fresh: &fresh, trained, seen: &seen, layers: &layers, seed: SEED };
+        sources.apply(depth, weights, norm).map_err(|e| match e {
+            TransferError::Shape(problem) => problem,
+            TransferError::Align(e) => e.to_string(),
+        })
+    }
+
+    fn moved(weights: TransferWeights, norm: TransferNorm, depth: u32) -> Parameters {
+        try_moved(Some(&trained()), weights, norm, depth).unwrap()
     }
 
     fn moment(p: &Parameters) -> Vec<f64> {
@@ -192,7 +317,7 @@ mod tests {
     }
 
     fn norm(p: &Parameters) -> f64 {
-        l2(&p["fc1.weight"].values)
+        norm_of(&widen(&p["fc1.weight"].values))
     }
 
     #[test]
@@ -249,28 +374,35 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_that_does_not_fit_is_refused() {
-        let (layers, fresh) = net(2);
-        let parent = RunId::try_from("p".to_owned()).unwrap();
-        let transfer = |layers| Transfer {
-            parent: parent.clone(),
-            layers,
-            weights: TransferWeights::Copy,
-            norm: TransferNorm::Fresh,
+    fn below_the_last_drawn_layer_the_parent_is_copied() {
+        let of = |weights| moved(weights, TransferNorm::Trained, 2);
+        let (drawn, independent) =
+            (of(TransferWeights::Covariance), of(TransferWeights::IndependentCovariance));
+        assert_eq!(drawn["fc1.weight"], trained()["fc1.weight"]);
+        assert_ne!(drawn["fc2.weight"], trained()["fc2.weight"]);
+        assert_ne!(independent["fc1.weight"], trained()["fc1.weight"]);
+        assert!(distance(&independent, &trained()) < 0.05);
+    }
+
+    #[test]
+    fn filters_can_be_made_from_the_data_alone() {
+        let of = |weights| moment(&try_moved(None, weights, TransferNorm::Fresh, 1).unwrap());
+        let close = |moment: &[f64], std: [f64; 4]| {
+            let total: f64 = std.iter().map(|s| s * s).sum();
+            (0..4).all(|i| (moment[5 * i] - std[i].powi(2) / total).abs() < 0.03)
         };
+        assert!(close(&of(TransferWeights::DataCovariance), [2.0, 1.0, 0.5, 0.0]));
+        // (1 - exp(-l)) / sqrt(l) at l = 4, 1, 1/4, and nothing at 0.
+        let std = [0.490_84, 0.632_12, 0.442_40, 0.0];
+        assert!(close(&of(TransferWeights::ClosedForm { rate: 1.0 }), std));
+    }
+
+    #[test]
+    fn a_parent_that_does_not_fit_is_refused() {
         let mut other = trained();
         other.get_mut("fc1.weight").unwrap().shape = vec![2000, 8];
-        let problem = |trained: &Parameters, depth| match apply(
-            fresh.clone(),
-            trained,
-            &layers,
-            &transfer(depth),
-            SEED,
-        )
-        .unwrap_err()
-        {
-            TransferError::Shape(problem) => problem,
-            TransferError::Align(e) => e.to_string(),
+        let problem = |trained: &Parameters, depth| {
+            try_moved(Some(trained), TransferWeights::Copy, TransferNorm::Fresh, depth).unwrap_err()
         };
         assert!(problem(&other, 1).contains("[2000, 8], expected [4000, 4]"));
         assert!(problem(&Parameters::new(), 1).contains("no tensor fc1.weight"));

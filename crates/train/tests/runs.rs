@@ -12,7 +12,7 @@ use randlab_recipe::{
 };
 use randlab_store::{
     RunDir, Status,
-    table::{LabelRow, MetricRow, RunRow, read_table},
+    table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, read_table},
 };
 use randlab_train::{Checkpoint, Hooks, Inputs, Outcome, Progress, TrainError, train};
 
@@ -50,6 +50,7 @@ fn config() -> TrainConfig {
         model: ModelSpec::Mlp { hidden: vec![64, 32] },
         init: InitSpec { law: InitLaw::He, scale: BTreeMap::new(), odd_inputs: 1.0 },
         transfer: None,
+        frozen: 0,
         labels: LabelScheme::Random { classes: 3 },
         optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
         schedule: Schedule::Constant { lr: 0.05 },
@@ -58,6 +59,7 @@ fn config() -> TrainConfig {
         stop_at: None,
         target: Some(0.95),
         checkpoints: Checkpoints { per_octave: 1, layers: 1 },
+        activity: Some(1),
     }
 }
 
@@ -232,6 +234,83 @@ fn training_stops_after_the_epoch_that_is_good_enough() {
 }
 
 #[test]
+fn frozen_layers_keep_their_weights_and_the_others_learn() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let frozen = TrainConfig { frozen: 1, epochs: 5, ..config() };
+    let folder = dir.path().join("run");
+    run(&frozen, &data, &folder, &mut Test::never()).unwrap();
+    let read = |name: &str| Checkpoint::read(&folder.join(name)).unwrap().parameters;
+    let (start, end) = (read(&Checkpoint::name(0)), read(Checkpoint::FINAL));
+    assert_eq!(start["fc1.weight"], end["fc1.weight"]);
+    assert!(end["fc1.bias"].values.iter().all(|&b| b == 0.0));
+    let layers = read_table::<LayerRow>(&folder.join("layers.parquet")).unwrap();
+    let moved = |name: &str| {
+        let ratio = |r: &&LayerRow| r.layer == name && r.metric == "weight_norm_ratio";
+        layers.iter().filter(ratio).any(|r| (r.value - 1.0).abs() > 1e-3)
+    };
+    assert!(!moved("fc1") && moved("fc2") && moved("head"));
+}
+
+/// The last value of a metric of a layer on held-out images.
+fn measured(folder: &Path, layer: &str, metric: &str, step: i64) -> f64 {
+    let rows = read_table::<LayerRow>(&folder.join("layers.parquet")).unwrap();
+    let row = rows.iter().find(|r| (&*r.layer, &*r.metric, r.step) == (layer, metric, step));
+    row.unwrap().value
+}
+
+#[test]
+fn activity_counts_units_above_zero_on_held_out_inputs() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let folder = dir.path().join("run");
+    run(&TrainConfig { epochs: 1, ..config() }, &data, &folder, &mut Test::never()).unwrap();
+    let weight =
+        &Checkpoint::read(&folder.join(Checkpoint::name(0))).unwrap().parameters["fc1.weight"];
+    let inputs = data.standardised(Split::Holdout);
+    // By hand: 10 inputs of 4 numbers, 64 units of 4 weights, no bias yet.
+    let on = |unit: &[f32]| {
+        let output = |x: &[f32]| x.iter().zip(unit).map(|(a, b)| a * b).sum::<f32>();
+        inputs.chunks_exact(4).filter(|x| output(x) > 0.0).count()
+    };
+    let counts: Vec<i64> =
+        weight.values.chunks_exact(4).map(|unit| i64::try_from(on(unit)).unwrap()).collect();
+    let share = counts.iter().sum::<i64>() as f64 / 640.0;
+    assert!((measured(&folder, "fc1", "active_fraction", 0) - share).abs() < 1e-12);
+    let rows = read_table::<ActivityRow>(&folder.join("activity.parquet")).unwrap();
+    for row in rows.iter().filter(|r| r.step == 0 && r.layer == "fc1") {
+        let same = counts.iter().filter(|&&c| c == i64::from(row.active_on)).count();
+        assert_eq!((row.n_units, row.n_images), (i64::try_from(same).unwrap(), 10));
+    }
+    assert_eq!(rows.iter().filter(|r| r.step == 3).map(|r| r.n_units).sum::<i64>(), 64 + 32);
+}
+
+#[test]
+fn outputs_can_be_made_as_large_as_those_of_another_net() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let folder = |name: &str| dir.path().join(name);
+    run(&config(), &data, &folder("parent"), &mut Test::never()).unwrap();
+    let parent = Checkpoint::read(&folder("parent").join(Checkpoint::FINAL)).unwrap();
+    let rms = |name: &str, weights, norm| {
+        let transfer = Transfer { parent: Some(id("parent")), layers: 2, weights, norm };
+        let transfer = Some(transfer).filter(|_| name != "fresh");
+        let config = TrainConfig { seed: Seed::new(9), transfer, epochs: 1, ..config() };
+        let inputs =
+            Inputs { data: &data, parent: Some(("parent", &parent)), device: &RunsOn::CPU };
+        let dir = RunDir::open(&folder(name)).unwrap();
+        train(&config, &Digest::of(name.as_bytes()), &inputs, &dir, &mut Test::never()).unwrap();
+        ["fc1", "fc2"].map(|layer| measured(&folder(name), layer, "output_rms", 0))
+    };
+    let close = |a: [f64; 2], b: [f64; 2]| a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 1e-5);
+    let fresh = rms("fresh", TransferWeights::Fresh, TransferNorm::Fresh);
+    let copy = rms("copy", TransferWeights::Copy, TransferNorm::Fresh);
+    assert!(!close(fresh, copy));
+    assert!(close(rms("restored", TransferWeights::Copy, TransferNorm::FreshOutput), fresh));
+    assert!(close(rms("shrunk", TransferWeights::Fresh, TransferNorm::CopyOutput), copy));
+}
+
+#[test]
 fn a_number_that_is_none_stops_the_run_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
@@ -252,7 +331,7 @@ fn what_does_not_fit_is_refused() {
     assert!(message(&real).contains("gaussian has no real labels"));
     assert!(message(&TrainConfig { batch: 100, ..config() }).contains("larger than the 60 images"));
     let transfer = Transfer {
-        parent: id("parent"),
+        parent: Some(id("parent")),
         layers: 1,
         weights: TransferWeights::Copy,
         norm: TransferNorm::Fresh,

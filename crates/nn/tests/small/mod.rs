@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use randlab_core::Seed;
 use randlab_nn::{Net, Parameters, init, layers};
-use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Stem};
+use randlab_recipe::{ConvLayer, InitLaw, InitSpec, ModelSpec, Stem};
 
 /// A net for RGB images of `side`, a batch of so many, and a learning rate.
 pub(crate) struct Small {
@@ -35,7 +35,19 @@ pub(crate) fn all() -> [Small; 9] {
     [
         small(ModelSpec::Mlp { hidden: vec![130, 33] }, 8, 17, 0.02),
         small(cnn2, 16, 9, 0.005),
-        small(ModelSpec::Cnn3 { filters: 18, hidden: 9 }, 16, 9, 0.005),
+        small(
+            ModelSpec::Cnn {
+                convs: vec![
+                    ConvLayer { filters: 18, stride: 2, pool: 1 },
+                    ConvLayer { filters: 18, stride: 1, pool: 2 },
+                    ConvLayer { filters: 18, stride: 1, pool: 1 },
+                ],
+                hidden: vec![9],
+            },
+            16,
+            9,
+            0.005,
+        ),
         small(vgg(0.0625, false), 32, 6, 0.005),
         small(vgg(0.0625, true), 32, 6, 0.001),
         small(resnet(Stem::Cifar, 0.0625), 12, 6, 0.02),

@@ -6,7 +6,7 @@
 
 use super::declare::table;
 
-table! { "runs" "1" "one run of one stage" => RunRow {
+table! { "runs" "1.1" "one run of one stage" => RunRow {
     key stage: String, "1", "prepare, pretrain, finetune or align";
     key run_id: String, "1", "readable name, unique within scale and stage";
     col run_uid: String, "1", "run_id, a dash and the first ten digits of config_digest: the same on every machine";
@@ -17,7 +17,7 @@ table! { "runs" "1" "one run of one stage" => RunRow {
     col dataset: String, "1", "source of the images or vectors";
     col seed: i64, "1", "root seed of data, labels, weights and order; paired runs share it";
     col stream_seed: i64, "1", "seed this run draws from: its own for each phase, so that a fresh head owes nothing to the upstream one";
-    col arch: Option<String>, "1", "mlp, cnn2, cnn3, vgg, resnet or wrn";
+    col arch: Option<String>, "1", "mlp, cnn2, cnn, vgg, resnet or wrn";
     col model: Option<String>, "1", "the net, as canonical JSON";
     col n_parameters: Option<i64>, "1", "trainable parameters";
     col n_train: Option<i64>, "image", "images trained on";
@@ -29,9 +29,10 @@ table! { "runs" "1" "one run of one stage" => RunRow {
     col noise_ratio: Option<f64>, "1", "share of labels redrawn, in the sense of label_noise_kind; null unless noisy";
     col init: Option<String>, "1", "law of the initial weights: he, lecun or truncated-normal";
     col init_scale: Option<f64>, "1", "factor on the standard deviation of the first layer's initial weights (paper: init_scale)";
-    col transfer: Option<String>, "1", "none, copy, covariance, rotated-covariance, diagonal-covariance, shuffled or fresh";
+    col transfer: Option<String>, "1", "none, copy, covariance, independent-covariance, rotated-covariance, diagonal-covariance, shuffled, fresh, data-covariance or closed-form";
     col n_layers_transferred: Option<i32>, "1", "weight layers replaced, counted from the input; 0 for none";
-    col norm: Option<String>, "1", "l2 norm of transferred tensors: that of the fresh or of the trained tensor; null for none";
+    col norm: Option<String>, "1", "size of transferred tensors: l2 norm of the fresh or of the trained tensor, or output of the fresh net (fresh-output) or of the copy (copy-output); null for none";
+    col n_layers_frozen: Option<i32>, "1", "weight layers not trained, counted from the input; null for prepare and align";
     col parent_run_id: Option<String>, "1", "pretrain run the weights came from";
     col optimizer: Option<String>, "1", "sgd or adam";
     col lr: Option<f64>, "1", "learning rate at the start";
@@ -81,9 +82,20 @@ table! { "layers" "1" "one number of one layer at one step" => LayerRow {
     key run_id: String, "1", "the run";
     key step: i64, "step", "optimiser steps done when measured";
     key layer: String, "1", "tensor name without .weight";
-    key metric: String, "1", "weight_norm (l2), weight_norm_ratio (to step 0), grad_norm, update_norm (l2, of the step just done)";
+    key metric: String, "1", "weight_norm (l2), weight_norm_ratio (to step 0), grad_norm, update_norm (l2, of the step just done); of hidden layers on held-out images active_fraction (units and images above 0 after ReLU), dead_fraction (units active on no image), output_rms";
     col layer_index: i32, "1", "depth; 0 is first";
     col value: f64, "by metric", "the number";
+}}
+
+table! { "activity" "1" "the units of one hidden layer that are active on equally many held-out images" => ActivityRow {
+    key stage: String, "1", "pretrain or finetune";
+    key run_id: String, "1", "training run";
+    key step: i64, "step", "optimiser steps done: 0 or the last";
+    key layer: String, "1", "tensor path without .weight";
+    key active_on: i32, "image", "held-out images on which a unit is active (above 0 after ReLU)";
+    col layer_index: i32, "1", "depth; 0 is nearest to the input";
+    col n_images: i32, "image", "held-out images looked at";
+    col n_units: i64, "1", "units (channel and position) that are active on that many";
 }}
 
 table! { "alignment" "1" "the alignment of the first layer of one run or pool at one step" => AlignmentRow {
