@@ -19,6 +19,6 @@ pub use filters::Filters;
 pub use misalignment::{
     Null, Pooled, misalignment, misalignment_floor, pooled_misalignment, random_bases, sphericity,
 };
-pub use moments::{Moments, PatchShape};
+pub use moments::{Moments, PatchShape, patch_energies};
 pub use profile::{Fit, closed_form, energy_profile, fit_closed_form, transfer_variances};
 pub use resample::{diagonal, resample, rotated};

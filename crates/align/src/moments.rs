@@ -135,6 +135,26 @@ impl Moments {
     }
 }
 
+/// Mean square of the projection of an image's patches on `direction` `[d]`, for each of `images` `[n, C, H, W]`.
+///
+/// # Errors
+/// As [`Moments::of_patches`].
+pub fn patch_energies(
+    images: &[f32],
+    shape: PatchShape,
+    direction: &[f64],
+) -> Result<Vec<f64>, AlignError> {
+    let energy = |image: &[f32]| {
+        let moments = Moments::of_patches(image, shape)?;
+        let second = moments.second_moment();
+        let row = |i: usize| (0..direction.len()).map(move |j| (i, j));
+        let terms = (0..direction.len()).flat_map(row);
+        Ok(terms.map(|(i, j)| direction[i] * second[(i, j)] * direction[j]).sum())
+    };
+    check("images", images.len(), shape.image())?;
+    images.chunks_exact(shape.image()).map(energy).collect()
+}
+
 /// Patch values `[d, places]` of one image, in the order channel, row, column of the window.
 fn fill(patches: &mut [f64], image: &[f32], shape: PatchShape) {
     let k = shape.kernel;

@@ -9,7 +9,7 @@
 use faer::Mat;
 use randlab_align::{
     Eigenbasis, Filters, Moments, PatchShape, energy_profile, fit_closed_form, misalignment,
-    transfer_variances,
+    patch_energies, transfer_variances,
 };
 
 /// Entry k is `s sin(a k^2 + b)`, as f32.
@@ -106,6 +106,20 @@ fn moments_of_parts_add_up() {
     assert_eq!(parts.count(), whole.count());
     let difference = parts.covariance() - whole.covariance();
     assert!(difference.norm_max() < 1e-14);
+}
+
+#[test]
+fn energies_of_images_average_to_the_eigenvalue() {
+    let shape = PatchShape { channels: 2, height: 4, width: 5, kernel: 2 };
+    let images = images();
+    let basis =
+        Eigenbasis::of(&Moments::of_patches(&images, shape).unwrap().second_moment()).unwrap();
+    for component in 0..basis.dim() {
+        let direction: Vec<f64> = (0..basis.dim()).map(|i| basis.vectors[(i, component)]).collect();
+        let energies = patch_energies(&images, shape, &direction).unwrap();
+        assert_eq!(energies.len(), images.len() / 40);
+        close([energies.iter().sum::<f64>() / energies.len() as f64], &[basis.values[component]]);
+    }
 }
 
 #[test]

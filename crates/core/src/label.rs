@@ -27,6 +27,16 @@ pub enum LabelScheme {
         /// Share of images whose label is redrawn, 0 to 1.
         ratio: f64,
     },
+    /// How much of an image's patches lies along one principal direction of all patches, in as many equally large classes:
+    /// a control whose labels do depend on the first layer's inputs (Chowers and Weiss 2023, section 5).
+    PatchEnergy {
+        /// Number of the direction, 0 for the one with the largest eigenvalue.
+        component: u16,
+        /// Side of the patches, in pixels.
+        kernel: u16,
+        /// Number of classes.
+        classes: ClassId,
+    },
 }
 
 /// The two conventions of symmetric label noise in the literature. With C classes and ratio p, the share of labels that
@@ -42,7 +52,7 @@ pub enum Noise {
 
 impl LabelScheme {
     /// The label of image `id`, whose class in the source is `real`, out of `classes` real classes. `None` when the
-    /// scheme needs a real class and the source has none.
+    /// scheme needs a real class and the source has none, or when it depends on what is in the image.
     pub fn assign(
         &self,
         seed: Seed,
@@ -53,6 +63,7 @@ impl LabelScheme {
         let mut rng = stream(seed, Purpose::Labels, u64::from(id));
         match *self {
             Self::Real {} => real,
+            Self::PatchEnergy { .. } => None,
             Self::Random { classes } => Some(rng.random_range(0..classes.max(1))),
             Self::Noisy { noise, ratio } => {
                 let real = real?;
@@ -75,16 +86,17 @@ impl LabelScheme {
     /// Number of outputs the head needs, given the number of real classes.
     pub fn head_classes(&self, real_classes: ClassId) -> ClassId {
         match *self {
-            Self::Random { classes } => classes,
+            Self::Random { classes } | Self::PatchEnergy { classes, .. } => classes,
             Self::Real {} | Self::Noisy { .. } => real_classes,
         }
     }
 
-    /// The name used in tables: `real`, `random10`, `noisy-symmetric-0.4`.
+    /// The name used in tables: `real`, `random10`, `noisy-symmetric-0.4`, `patch-energy-14`.
     pub fn name(&self) -> String {
         match *self {
             Self::Real {} => "real".into(),
             Self::Random { classes } => format!("random{classes}"),
+            Self::PatchEnergy { component, .. } => format!("patch-energy-{component}"),
             Self::Noisy { noise: Noise::Symmetric, ratio } => format!("noisy-symmetric-{ratio}"),
             Self::Noisy { noise: Noise::Uniform, ratio } => format!("noisy-uniform-{ratio}"),
         }

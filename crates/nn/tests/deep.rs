@@ -247,3 +247,32 @@ fn weight_decay_leaves_batch_norms_and_biases_alone() {
         assert_eq!(p != &with[name], p.shape.len() > 1, "{name}");
     }
 }
+
+#[test]
+fn hidden_layers_are_shown_in_order_and_before_their_pools() {
+    let x = Tensor::ones((2, 3, 32, 32), DType::F32, &Device::Cpu).unwrap();
+    let shown = |model: &ModelSpec| {
+        let net = Net::new(model, RGB, CLASSES, &fresh(model, RGB, CLASSES), DType::F32).unwrap();
+        let mut outputs = Vec::new();
+        net.visit(&x, &mut |layer, y| {
+            assert!(y.flatten_all().unwrap().min(0).unwrap().to_scalar::<f32>().unwrap() >= 0.0);
+            outputs.push((net.layers()[layer].name.clone(), y.dims().to_vec()));
+            Ok(())
+        })
+        .unwrap();
+        outputs
+    };
+    for batch_norm in [false, true] {
+        let outputs = shown(&vgg(0.0625, batch_norm));
+        assert_eq!(outputs.len(), 13);
+        // The second convolution has a pool behind it, the last one works on maps of 2x2.
+        assert_eq!(
+            (&outputs[1].1[..], &outputs[12].1[..]),
+            (&[2, 4, 32, 32][..], &[2, 32, 2, 2][..])
+        );
+    }
+    // Projections of shortcuts and the head have no ReLU of their own.
+    let names: Vec<_> = shown(&resnet(Stem::Cifar, 0.0625)).into_iter().map(|o| o.0).collect();
+    assert_eq!(names.len(), 17);
+    assert!(names.iter().all(|name| !name.contains("downsample") && name != "fc"));
+}

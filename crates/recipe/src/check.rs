@@ -70,6 +70,10 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
         LabelScheme::Random { classes: 0 | 1 } => {
             Err("random labels need 2 classes or more".into())
         }
+        LabelScheme::PatchEnergy { classes: 0 | 1, .. } => {
+            Err("patch-energy labels need 2 classes or more".into())
+        }
+        LabelScheme::PatchEnergy { kernel: 0, .. } => Err("kernel must be at least 1".into()),
         LabelScheme::Noisy { ratio, .. } if !(0.0..=1.0).contains(&ratio) => {
             Err(format!("noise ratio {ratio} is not within 0 to 1"))
         }

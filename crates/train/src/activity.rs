@@ -40,11 +40,11 @@ impl Activity {
 }
 
 /// The images to look at; none when no image is held out.
-pub(crate) fn watched(data: &Dataset) -> Option<Examples> {
+pub(crate) fn watched(data: &Dataset) -> Result<Option<Examples>, TrainError> {
     // Labels do not matter, and a source need not have any.
-    let examples =
-        Examples::new(data, Split::Holdout, &LabelScheme::Random { classes: 1 }, Seed::new(0));
-    examples.filter(|e| e.len() > 0)
+    let any = LabelScheme::Random { classes: 1 };
+    let examples = Examples::new(data, Split::Holdout, &any, Seed::new(0))?;
+    Ok(examples.filter(|e| e.len() > 0))
 }
 
 /// Every hidden layer of `net` on all `images`, in the order they are computed.

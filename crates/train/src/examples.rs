@@ -2,8 +2,11 @@
 
 use candle_core::{Device, Tensor};
 use rand::seq::SliceRandom;
+use randlab_align::{AlignError, Eigenbasis, PatchShape, patch_energies};
 use randlab_core::{ClassId, ImageId, LabelScheme, Purpose, Seed, Split, stream};
 use randlab_data::Dataset;
+
+use crate::transfer::first_layer_moments;
 
 /// Standardised inputs `[N, C*H*W]` f32 and labels `[N]`.
 pub(crate) struct Examples {
@@ -15,15 +18,28 @@ pub(crate) struct Examples {
 
 impl Examples {
     /// The images of `split` with labels by `scheme`; `None` when the scheme needs real classes and there are none.
-    pub fn new(data: &Dataset, split: Split, scheme: &LabelScheme, seed: Seed) -> Option<Self> {
+    ///
+    /// # Errors
+    /// When the scheme looks at patches that the images do not have.
+    pub fn new(
+        data: &Dataset,
+        split: Split,
+        scheme: &LabelScheme,
+        seed: Seed,
+    ) -> Result<Option<Self>, AlignError> {
         let ids = data.ids(split).to_vec();
         let real = data.real(split);
         let classes = data.classes();
+        let inputs = data.standardised(split);
         let assign =
             |(&id, &real): (&ImageId, &Option<ClassId>)| scheme.assign(seed, id, real, classes);
-        let labels = ids.iter().zip(real).map(assign).collect::<Option<Vec<_>>>()?;
-        let inputs = data.standardised(split);
-        Some(Self { ids, labels, inputs, shape: data.shape() })
+        let labels = match *scheme {
+            LabelScheme::PatchEnergy { component, kernel, classes } => {
+                Some(by_energy(data, &inputs, (component, kernel), classes)?)
+            }
+            _ => ids.iter().zip(real).map(assign).collect::<Option<Vec<_>>>(),
+        };
+        Ok(labels.map(|labels| Self { ids, labels, inputs, shape: data.shape() }))
     }
 
     /// Number of images.
@@ -53,6 +69,33 @@ impl Examples {
     pub fn order(&self, seed: Seed, epoch: u64) -> Vec<usize> {
         epoch_order(self.len(), seed, epoch)
     }
+}
+
+/// Classes of equal size by the energy of `images` along a principal direction of the upstream patches.
+fn by_energy(
+    data: &Dataset,
+    images: &[f32],
+    (component, kernel): (u16, u16),
+    classes: ClassId,
+) -> Result<Vec<ClassId>, AlignError> {
+    let (component, kernel) = (usize::from(component), usize::from(kernel));
+    let basis = Eigenbasis::of(&first_layer_moments(data, kernel)?.second_moment())?;
+    if component >= basis.dim() {
+        let (found, expected) = (component, basis.dim() - 1);
+        return Err(AlignError::Size { what: "component", found, expected });
+    }
+    let direction: Vec<f64> = (0..basis.dim()).map(|i| basis.vectors[(i, component)]).collect();
+    let [channels, height, width] = data.shape();
+    let energies =
+        patch_energies(images, PatchShape { channels, height, width, kernel }, &direction)?;
+    let mut order: Vec<usize> = (0..energies.len()).collect();
+    order.sort_by(|&a, &b| energies[a].total_cmp(&energies[b]));
+    let mut labels = vec![0; order.len()];
+    for (rank, &image) in order.iter().enumerate() {
+        let class = rank * classes as usize / order.len();
+        labels[image] = ClassId::try_from(class).unwrap_or(0);
+    }
+    Ok(labels)
 }
 
 /// Positions of `images` training images in the order in which epoch `epoch` takes them, a function of seed and epoch alone.

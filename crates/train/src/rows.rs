@@ -249,6 +249,7 @@ const fn label_kind(labels: &LabelScheme) -> &'static str {
         LabelScheme::Real {} => "real",
         LabelScheme::Random { .. } => "random",
         LabelScheme::Noisy { .. } => "noisy",
+        LabelScheme::PatchEnergy { .. } => "patch-energy",
     }
 }
 

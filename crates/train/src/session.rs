@@ -143,7 +143,7 @@ impl<'a> Session<'a> {
         let data = inputs.data;
         let wrong =
             |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
-        let train = Examples::new(data, config.split, &config.labels, config.seed)
+        let train = Examples::new(data, config.split, &config.labels, config.seed)?
             .ok_or_else(|| wrong(format!("{} has no real labels", data.source())))?;
         let steps_per_epoch = train.len() as u64 / u64::from(config.batch.max(1));
         if steps_per_epoch == 0 {
@@ -153,8 +153,8 @@ impl<'a> Session<'a> {
         }
         let classes = config.labels.head_classes(data.classes()) as usize;
         let holdout = if classes == data.classes() as usize {
-            let examples = Examples::new(data, Split::Holdout, &LabelScheme::Real {}, config.seed);
-            examples.filter(|e| e.len() > 0)
+            let real = &LabelScheme::Real {};
+            Examples::new(data, Split::Holdout, real, config.seed)?.filter(|e| e.len() > 0)
         } else {
             None
         };
@@ -171,7 +171,7 @@ impl<'a> Session<'a> {
         let watched = match config.activity {
             None => None,
             Some(per_octave) => {
-                let images = activity::watched(data);
+                let images = activity::watched(data)?;
                 let images =
                     images.ok_or_else(|| wrong("activity needs held-out images".into()))?;
                 Some((images, steps_per_octave(per_octave, steps)))

@@ -54,7 +54,7 @@ pub(crate) fn first_weights(
     if layers.iter().any(|layer| layer.norm.is_some()) {
         return Err(wrong(format!("{} says nothing of a net with batch norms", norm.name())));
     }
-    let images = activity::watched(inputs.data);
+    let images = activity::watched(inputs.data)?;
     let outputs = Outputs {
         config,
         shape: inputs.data.shape(),

@@ -286,6 +286,27 @@ fn activity_counts_units_above_zero_on_held_out_inputs() {
 }
 
 #[test]
+fn patch_energy_labels_rank_inputs_along_one_direction() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let labels = |component| {
+        let labels = LabelScheme::PatchEnergy { component, kernel: 1, classes: 3 };
+        let folder = dir.path().join(format!("run{component}"));
+        let config = TrainConfig { labels, epochs: 1, ..config() };
+        run(&config, &data, &folder, &mut Test::never())?;
+        let mut rows = read_table::<LabelRow>(&folder.join("labels.parquet")).unwrap();
+        rows.sort_by_key(|r| r.image_id);
+        Ok::<_, TrainError>(rows.iter().map(|r| r.assigned.unwrap()).collect::<Vec<_>>())
+    };
+    let labels_of_first = labels(0).unwrap();
+    // Standardised inputs have nearly equal variances, so the first direction is none of the axes; any one separates classes
+    // in the energy along itself and has three of 20.
+    assert_eq!([0, 1, 2].map(|c| labels_of_first.iter().filter(|&&l| l == c).count()), [20; 3]);
+    assert_ne!(labels_of_first, labels(3).unwrap());
+    assert!(labels(4).unwrap_err().to_string().contains("component"));
+}
+
+#[test]
 fn outputs_can_be_made_as_large_as_those_of_another_net() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));

@@ -23,7 +23,7 @@ table! { "runs" "1.1" "one run of one stage" => RunRow {
     col n_train: Option<i64>, "image", "images trained on";
     col n_holdout: Option<i64>, "image", "images trained on in no phase";
     col n_classes: Option<i32>, "1", "outputs of the head";
-    col label_kind: Option<String>, "1", "real, random or noisy";
+    col label_kind: Option<String>, "1", "real, random, noisy or patch-energy";
     col n_random_classes: Option<i32>, "1", "classes random labels are drawn from; null unless random";
     col label_noise_kind: Option<String>, "1", "symmetric (true class excluded) or uniform (over all classes); null unless noisy";
     col noise_ratio: Option<f64>, "1", "share of labels redrawn, in the sense of label_noise_kind; null unless noisy";
