@@ -20,7 +20,9 @@ EXPERIMENTS := $(sort $(basename $(notdir $(wildcard pipelines/experiments/*.tom
 STAGES := prepare pretrain finetune align report
 BIN ?= target/release
 BUILD ?= cargo build --release --locked --workspace --bins
-PLAN := $(BIN)/randlab-plan --scale $(SCALE) --dataset $(DATASET) $(if $(SEEDS),--seeds $(SEEDS)) --out $(R)
+# An experiment outside `all`, which is planned only when asked for.
+WITH ?=
+PLAN = $(BIN)/randlab-plan --scale $(SCALE) --dataset $(DATASET) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WITH),--with $(WITH)) --out $(R)
 
 # The leading + makes `make -n` build and plan too, so that what it then lists is exact. Without -j on the command line
 # there are as many jobs as cores; every run works on one thread, so that side by side they use all of them.
@@ -50,6 +52,7 @@ $(STAGES):
 	$(call pipeline,$@)
 
 ## make alignment|synthetic|transfer|...: one experiment with its own page
+$(EXPERIMENTS): WITH = $@
 $(EXPERIMENTS):
 	$(call pipeline,$(R)/report/$(DATA).$@/run.json)
 	@echo "$(R)/report/$(DATA).$@/report.html"

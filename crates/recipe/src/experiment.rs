@@ -20,6 +20,8 @@ pub struct Experiment {
     pub title: String,
     /// What is asked and how, one paragraph.
     pub summary: String,
+    /// Whether it is planned only when asked for by name: what takes long, or needs a dataset of its own.
+    pub alone: bool,
     /// Data by name.
     pub data: BTreeMap<String, DataSpec>,
     /// Panels by name.
@@ -130,6 +132,8 @@ pub struct Dataset {
 struct ExperimentFile {
     title: String,
     summary: String,
+    #[serde(default)]
+    alone: bool,
     seeds: u32,
     data: BTreeMap<String, DataSpec>,
     #[serde(default)]
@@ -164,26 +168,29 @@ struct DatasetFile {
 }
 
 impl Experiment {
-    /// Reads the experiment file at `path` with the overrides of `scale`.
+    /// Reads the experiment file at `path` with the overrides of `scale`. With `base = "NAME"` it is laid over the settings
+    /// of NAME.toml beside it: its seeds, data and defaults, and those of its panels that this file has, too.
     ///
     /// # Errors
     /// [`RecipeError`] naming the file: unreadable, not TOML, unknown or missing keys, or no such scale.
     pub fn read(path: &Path, scale: &str) -> Result<Self, RecipeError> {
-        Self::parse(&path.display().to_string(), &read(path)?, scale)
+        let shown = path.display().to_string();
+        let mut own = at_scale(&shown, &read(path)?, scale)?;
+        let Some(base) = own.remove("base") else { return Self::build(&shown, own) };
+        let wrong = || RecipeError::invalid(&shown, "base is the name of another experiment");
+        let base = path.with_file_name(format!("{}.toml", base.as_str().ok_or_else(wrong)?));
+        let base = at_scale(&base.display().to_string(), &read(&base)?, scale)?;
+        Self::build(&shown, over_base(base, &own))
     }
 
-    /// As [`Experiment::read`], from text. The stem of `path` is the name.
+    /// As [`Experiment::read`], from the text of a file without `base`. The stem of `path` is the name.
     pub fn parse(path: &str, text: &str, scale: &str) -> Result<Self, RecipeError> {
-        let mut table: Table = parse(path, text)?;
-        let scales = table.remove("scale").unwrap_or_else(|| Value::Table(Table::new()));
-        let over = scales.get(scale).and_then(Value::as_table).ok_or_else(|| {
-            RecipeError::invalid(
-                path,
-                format!("no table [scale.{scale}]; write one or choose another scale"),
-            )
-        })?;
+        Self::build(path, at_scale(path, text, scale)?)
+    }
+
+    fn build(path: &str, table: Table) -> Result<Self, RecipeError> {
         // The parser knows line numbers only while it reads text, so errors after merging name the key path instead.
-        let file: ExperimentFile = convert(path, "", merge(table, over))?;
+        let file: ExperimentFile = convert(path, "", table)?;
         let build = |(name, own): (String, Table)| {
             let panel = Panel::build(path, &name, merge(file.default.clone(), &own), file.seeds)?;
             Ok((name, panel))
@@ -193,6 +200,7 @@ impl Experiment {
             name: stem(path),
             title: file.title,
             summary: file.summary,
+            alone: file.alone,
             data: file.data,
             panels,
             figures: file.figure,
@@ -240,6 +248,27 @@ impl Dataset {
         let file: DatasetFile = convert(&shown, "", table)?;
         Ok(Self { name: stem(&shown), source: file.source })
     }
+}
+
+/// The tables of an experiment file with those of one scale laid over them.
+fn at_scale(path: &str, text: &str, scale: &str) -> Result<Table, RecipeError> {
+    let mut table: Table = parse(path, text)?;
+    let scales = table.remove("scale").unwrap_or_else(|| Value::Table(Table::new()));
+    let over = scales.get(scale).and_then(Value::as_table).ok_or_else(|| {
+        let problem = format!("no table [scale.{scale}]; write one or choose another scale");
+        RecipeError::invalid(path, problem)
+    })?;
+    Ok(merge(table, over))
+}
+
+/// `own` over the settings of `base` that can be shared; figures and claims are not.
+fn over_base(mut base: Table, own: &Table) -> Table {
+    base.retain(|key, _| ["seeds", "data", "default", "panel"].contains(&key));
+    if let Some(panels) = base.get_mut("panel").and_then(Value::as_table_mut) {
+        let own = own.get("panel").and_then(Value::as_table);
+        panels.retain(|name, _| own.is_some_and(|own| own.contains_key(name)));
+    }
+    merge(base, own)
 }
 
 fn read(path: &Path) -> Result<String, RecipeError> {

@@ -193,6 +193,27 @@ fn defaults_panels_tasks_and_scales_are_laid_over_each_other() {
 }
 
 #[test]
+fn an_experiment_can_lie_over_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("small.toml", SMALL);
+    write(
+        "wide.toml",
+        "title = \"w\"\nsummary = \"s\"\nbase = \"small\"\nseeds = 3\n[default]\nmodel.hidden = [16]\n[panel.b]\n[panel.c]\npretrain.epochs = 7\n[scale.laptop]\n[scale.smoke]\n",
+    );
+    let read = |name: &str, scale| Experiment::read(&dir.path().join(name), scale);
+    let wide = read("wide.toml", "laptop").unwrap();
+    assert_eq!(wide.panels.keys().collect::<Vec<_>>(), ["b", "c"]);
+    assert_eq!((wide.panels["b"].pretrain.epochs, wide.panels["c"].pretrain.epochs), (4, 7));
+    assert_eq!(wide.panels["b"].seeds.len(), 3);
+    // The scale is that of both files.
+    assert_eq!(read("wide.toml", "smoke").unwrap().panels["b"].pretrain.epochs, 1);
+    write("lost.toml", "base = \"nowhere\"\n[scale.laptop]\n");
+    let lost = read("lost.toml", "laptop").unwrap_err().to_string();
+    assert!(lost.contains("nowhere.toml: cannot read"), "{lost}");
+}
+
+#[test]
 fn asked_for_seeds_take_the_place_of_all_others() {
     let experiment = Experiment::parse("small.toml", SMALL, "laptop").unwrap();
     let plan = expand(&[experiment], &photos(), "laptop", Some(&[Seed::new(900)])).unwrap();

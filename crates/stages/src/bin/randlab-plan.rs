@@ -33,6 +33,9 @@ struct Args {
     /// Root seeds that take the place of those of every panel
     #[arg(long, num_args = 1.., value_name = "SEED")]
     seeds: Vec<u32>,
+    /// An experiment that is planned only when asked for (alone = true in its file)
+    #[arg(long, value_name = "EXPERIMENT")]
+    with: Option<String>,
     /// Folder with experiments and datasets
     #[arg(long, default_value = "pipelines")]
     pipelines: PathBuf,
@@ -106,7 +109,8 @@ fn plan(args: &Args) -> anyhow::Result<(Plan, Dataset)> {
     } else {
         Dataset::read(&args.pipelines.join(format!("datasets/{}.toml", args.dataset)))?
     };
-    let experiments = experiments(&args.pipelines.join("experiments"), &args.scale)?;
+    let mut experiments = experiments(&args.pipelines.join("experiments"), &args.scale)?;
+    experiments.retain(|e| !e.alone || args.with.as_ref() == Some(&e.name));
     let seeds: Vec<Seed> = args.seeds.iter().copied().map(Seed::new).collect();
     let seeds = (!seeds.is_empty()).then_some(&seeds[..]);
     Ok((expand(&experiments, &dataset, &args.scale, seeds)?, dataset))
