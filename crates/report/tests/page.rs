@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "clippy does not see helpers as part of tests")]
 
 mod fabricate;
+mod nets;
 
 use std::{fs, path::Path};
 
@@ -194,20 +195,28 @@ fn figures() -> Vec<FigureSpec> {
     drawings.map(figure).into()
 }
 
-fn config(runs: Vec<ReportedRun>, scale: &str) -> ReportConfig {
-    let trial = ReportedExperiment {
-        name: "trial".to_owned(),
+fn experiment(
+    name: &str,
+    runs: Vec<ReportedRun>,
+    figures: Vec<FigureSpec>,
+    claims: Vec<ClaimSpec>,
+) -> ReportedExperiment {
+    ReportedExperiment {
+        name: name.to_owned(),
         title: "A <script>trial</script>".to_owned(),
         summary: "Summary.".to_owned(),
         runs,
-        figures: figures(),
-        claims: claims(),
-    };
+        figures,
+        claims,
+    }
+}
+
+fn config(experiments: Vec<ReportedExperiment>, scale: &str) -> ReportConfig {
     ReportConfig {
         id: RunId::try_from("photos".to_owned()).unwrap(),
         scale: scale.to_owned(),
         dataset: "photos".to_owned(),
-        experiments: vec![trial],
+        experiments,
     }
 }
 
@@ -220,7 +229,20 @@ struct Built {
 impl Built {
     fn new(scale: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let config = config(write_runs(&home.path().join("runs")), scale);
+        let runs = write_runs(&home.path().join("runs"));
+        Self::of(home, config(vec![experiment("trial", runs, figures(), claims())], scale))
+    }
+
+    /// Each claim in an experiment of its own, so that its verdict does not depend on the others.
+    fn one_by_one(write: fn(&Path) -> Vec<ReportedRun>, claims: Vec<ClaimSpec>) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let runs = write(&home.path().join("runs"));
+        let alone = |c: ClaimSpec| experiment(&c.id.clone(), runs.clone(), Vec::new(), vec![c]);
+        let experiments = claims.into_iter().map(alone).collect();
+        Self::of(home, config(experiments, "laptop"))
+    }
+
+    fn of(home: tempfile::TempDir, config: ReportConfig) -> Self {
         let files = build(&config, home.path(), "page").unwrap();
         Self { home, config, files }
     }
@@ -250,7 +272,7 @@ fn close(found: Option<f64>, expected: f64) {
 
 #[test]
 fn every_rule_gives_the_number_computed_by_hand() {
-    let page = Built::new("laptop");
+    let page = Built::one_by_one(write_runs, claims());
     let check = |id: &str, expected: f64, verdict: &str| {
         let claim = page.claim(id);
         close(claim.estimate, expected);

@@ -1,5 +1,6 @@
 //! Claims and their verdicts.
 
+mod activity;
 mod alignment;
 mod estimate;
 mod transfer;
@@ -9,7 +10,8 @@ use randlab_core::Seed;
 use randlab_recipe::{ClaimSpec, ReportConfig, Rule};
 use randlab_store::table::ClaimRow;
 
-use estimate::{Estimate, Spread};
+use activity::Arm;
+use estimate::Estimate;
 use verdict::Judgement;
 
 use crate::input::{Experiment, Fit};
@@ -87,6 +89,25 @@ fn estimate(rule: &Rule, experiment: &Experiment<'_>, fit: &Fit) -> Result<Estim
         Rule::AucGain { pair } => transfer::auc_gain(experiment, pair, seeds),
         Rule::SpeedUp { pair, accuracy } => transfer::speed_up(experiment, pair, *accuracy, seeds),
         Rule::GainShare { pair, of } => transfer::gain_share(experiment, pair, of, seeds),
+        Rule::GainDifference { pair, other } => {
+            transfer::gain_difference(experiment, (pair, other), seeds)
+        }
+        Rule::GainTrend { pairs } => transfer::gain_trend(experiment, pairs, seeds),
+        Rule::HeldOutGain { pair } => transfer::held_out_gain(experiment, pair, seeds),
+        Rule::ActivityRatio { panel, other, downstream, variant, layers } => {
+            let arm = Arm { panel, downstream, variant };
+            activity::ratio(experiment, (arm, other), *layers, seeds)
+        }
+        Rule::ActivityShare { pair, layers, at } => {
+            activity::share(experiment, pair, (*layers, *at), seeds)
+        }
+        Rule::DepthTrend { panel, downstream, variant } => {
+            activity::depth_trend(experiment, Arm { panel, downstream, variant }, seeds)
+        }
+        Rule::SignalRank { pairs } => activity::signal_rank(experiment, pairs, seeds),
+        Rule::ProfileCorrelation { panel, other } => {
+            alignment::profile_correlation(experiment, (panel, other), seeds)
+        }
     }
 }
 
