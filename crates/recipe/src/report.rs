@@ -172,7 +172,8 @@ pub struct ClaimSpec {
 
 /// How a claim is judged. The estimate is formed per seed where that is possible; its 95 % interval is Student's t over
 /// seeds (or over the jackknife of pooled runs), and the claim holds when the interval lies on the right side of the
-/// bound, fails when it lies on the wrong side, and is undecided otherwise.
+/// bound, fails when it lies on the wrong side, and is undecided otherwise. Where that rests on a p-value, it must also stand
+/// up to Holm's correction over the claims of the experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Rule {

@@ -355,6 +355,30 @@ fn an_undecided_claim_says_why() {
 }
 
 #[test]
+fn claims_of_one_experiment_are_corrected_together() {
+    let alone = Built::one_by_one(write_runs, claims()).claim("excess");
+    // t = 0.2 / (0.05 / sqrt 3) with 2 degrees of freedom: 1 - t / sqrt(t^2 + 2).
+    close(alone.p_value, 1.0 - 48.0_f64.sqrt() / 50.0_f64.sqrt());
+    assert_eq!(alone.p_holm, alone.p_value);
+    let page = Built::new("laptop");
+    let excess = page.claim("excess");
+    assert_eq!((excess.p_value, excess.verdict.as_str()), (alone.p_value, "undecided"));
+    let all = page.table::<ClaimRow>();
+    let family: Vec<_> = all.iter().filter(|c| c.p_value.is_some()).collect();
+    // Times the number of claims whose p is not smaller.
+    let not_smaller = family.iter().filter(|c| c.p_value >= excess.p_value).count();
+    close(excess.p_holm, excess.p_value.unwrap() * not_smaller as f64);
+    let reason = format!("not after Holm's correction over {} claims", family.len());
+    assert!(excess.reason.as_ref().unwrap().contains(&reason), "{excess:?}");
+    assert!(all.iter().all(|c| c.p_value.is_some() == c.p_holm.is_some()));
+    for name in ["report.html", "report.md"] {
+        let text = page.text(name);
+        assert!(text.contains("p = 0.0202, corrected = 0."), "{name}");
+        assert!(text.contains("Holm's step-down method"), "{name}");
+    }
+}
+
+#[test]
 fn every_drawn_point_is_a_row() {
     let page = Built::new("laptop");
     let rows = page.table::<CurveRow>();
