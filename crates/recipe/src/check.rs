@@ -83,9 +83,7 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
 
 fn variant(start: Variant) -> Result<(), String> {
     use TransferWeights as W;
-    if start.layers == 0 {
-        return Err("layers must be at least 1".into());
-    }
+    some_layers(start.layers)?;
     let of_first = match start.weights {
         W::Copy | W::Covariance | W::IndependentCovariance | W::Shuffled | W::Fresh => false,
         W::RotatedCovariance | W::DiagonalCovariance | W::DataCovariance => true,
@@ -112,16 +110,48 @@ fn drawing(e: &Experiment, drawing: &Drawing) -> Result<(), String> {
 }
 
 fn rule(e: &Experiment, rule: &Rule) -> Result<(), String> {
-    let arms = |pair: &Pair, variants: &[&String]| {
-        variants.iter().try_for_each(|v| arm(e, &pair.panel, &pair.downstream, v))
-    };
     match rule {
-        Rule::AucGain { pair } | Rule::SpeedUp { pair, .. } => {
-            arms(pair, &[&pair.variant, &pair.baseline])
+        Rule::AucGain { pair } | Rule::SpeedUp { pair, .. } | Rule::HeldOutGain { pair } => {
+            arms(e, pair)
         }
-        Rule::GainShare { pair, of } => arms(pair, &[&pair.variant, &pair.baseline, of]),
+        Rule::GainShare { pair, of } => {
+            arms(e, pair)?;
+            arm(e, &pair.panel, &pair.downstream, of)
+        }
+        Rule::GainDifference { pair, other } => {
+            [pair, other].into_iter().try_for_each(|p| arms(e, p))
+        }
+        Rule::GainTrend { pairs } => many_arms(e, pairs, 3),
+        Rule::SignalRank { pairs } => many_arms(e, pairs, 2),
+        Rule::ActivityRatio { panel, other, downstream, variant, layers } => {
+            some_layers(*layers)?;
+            [panel, other].into_iter().try_for_each(|p| arm(e, p, downstream, variant))
+        }
+        Rule::ActivityShare { pair, layers, .. } => {
+            some_layers(*layers)?;
+            arms(e, pair)
+        }
+        Rule::DepthTrend { panel, downstream, variant } => arm(e, panel, downstream, variant),
         _ => rule.panels().into_iter().try_for_each(|panel| aligned(e, panel)),
     }
+}
+
+fn arms(e: &Experiment, pair: &Pair) -> Result<(), String> {
+    [&pair.variant, &pair.baseline]
+        .into_iter()
+        .try_for_each(|variant| arm(e, &pair.panel, &pair.downstream, variant))
+}
+
+/// A rank correlation of fewer than `least` pairs says nothing: it can only be 1 or -1.
+fn many_arms(e: &Experiment, pairs: &[Pair], least: usize) -> Result<(), String> {
+    if pairs.len() < least {
+        return Err(format!("{} pairs; at least {least} are needed", pairs.len()));
+    }
+    pairs.iter().try_for_each(|pair| arms(e, pair))
+}
+
+fn some_layers(layers: u32) -> Result<(), String> {
+    if layers == 0 { Err("layers must be at least 1".into()) } else { Ok(()) }
 }
 
 fn aligned(e: &Experiment, panel: &str) -> Result<(), String> {
@@ -135,9 +165,9 @@ fn aligned(e: &Experiment, panel: &str) -> Result<(), String> {
 fn arm(e: &Experiment, panel: &str, task: &str, variant: &str) -> Result<(), String> {
     let p = e.panels.get(panel).ok_or_else(|| format!("no [panel.{panel}]"))?;
     let found = p.downstream.get(task);
-    let task = found.ok_or_else(|| format!("panel {panel} has no downstream.{task}"))?;
-    if task.variants.iter().any(|v| v == variant) {
+    let spec = found.ok_or_else(|| format!("panel {panel} has no downstream.{task}"))?;
+    if spec.variants.iter().any(|v| v == variant) {
         return Ok(());
     }
-    Err(format!("panel {panel} has no variant {variant} in that task"))
+    Err(format!("panel {panel} has no variant.{variant} in downstream.{task}"))
 }

@@ -1,16 +1,18 @@
-//! Minibatch accuracies of one training run.
+//! Accuracies of one training run.
 
 use std::path::Path;
 
+use randlab_core::Split;
 use randlab_store::table::{MetricRow, read_table};
 
 use crate::{ReportError, stats::mean};
 
-/// Accuracy of every minibatch, measured before its update, in order.
+/// Accuracy of every minibatch, measured before its update, in order; and that on held-out images.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Batches {
     accuracy: Vec<f64>,
     steps_per_epoch: usize,
+    held_out: Vec<(i64, f64, f64)>,
 }
 
 impl Batches {
@@ -26,7 +28,13 @@ impl Batches {
         if accuracy.len() < steps_per_epoch {
             return Err(ReportError::content(path, "fewer minibatches than one epoch has"));
         }
-        Ok(Self { accuracy, steps_per_epoch })
+        Ok(Self { accuracy, steps_per_epoch, held_out: held_out(&rows) })
+    }
+
+    /// Step, epoch and accuracy on held-out images with their real labels, in order; empty for labels no image outside
+    /// the training set has.
+    pub(crate) fn held_out(&self) -> &[(i64, f64, f64)] {
+        &self.held_out
     }
 
     /// Steps done.
@@ -69,6 +77,19 @@ impl Batches {
     }
 }
 
+fn held_out(rows: &[MetricRow]) -> Vec<(i64, f64, f64)> {
+    let wanted = |r: &&MetricRow| {
+        r.split == Split::Holdout.name()
+            && r.pass == "full"
+            && r.labels == "real"
+            && r.metric == "accuracy"
+    };
+    let mut points: Vec<_> =
+        rows.iter().filter(wanted).map(|r| (r.step, r.epoch, r.value)).collect();
+    points.sort_by_key(|p| p.0);
+    points
+}
+
 /// The step at which `epoch` reaches 1.
 fn steps_per_epoch(rows: &[MetricRow]) -> Option<usize> {
     let full = rows.iter().filter(|r| r.epoch >= 1.0).min_by_key(|r| r.step)?;
@@ -80,7 +101,8 @@ mod tests {
     use super::*;
 
     fn batches() -> Batches {
-        Batches { accuracy: vec![0.0, 0.2, 0.6, 0.8, 1.0, 0.8], steps_per_epoch: 2 }
+        let accuracy = vec![0.0, 0.2, 0.6, 0.8, 1.0, 0.8];
+        Batches { accuracy, steps_per_epoch: 2, held_out: Vec::new() }
     }
 
     #[test]
@@ -89,6 +111,27 @@ mod tests {
         assert!((batches().auc(8) - 0.65).abs() < 1e-12);
         assert!((batches().auc(6) - 3.4 / 6.0).abs() < 1e-12);
         assert_eq!(batches().moving_average(7), Some(0.9));
+    }
+
+    #[test]
+    fn held_out_accuracy_is_that_of_full_passes_with_real_labels() {
+        let row = |split: &str, labels: &str, step: i64, value: f64| MetricRow {
+            step,
+            split: split.to_owned(),
+            labels: labels.to_owned(),
+            pass: "full".to_owned(),
+            metric: "accuracy".to_owned(),
+            epoch: step as f64 / 2.0,
+            value,
+            ..MetricRow::default()
+        };
+        let rows = [
+            row("holdout", "real", 4, 0.6),
+            row("holdout", "real", 0, 0.1),
+            row("downstream", "real", 2, 0.9),
+            row("holdout", "assigned", 2, 0.8),
+        ];
+        assert_eq!(held_out(&rows), [(0, 0.0, 0.1), (4, 2.0, 0.6)]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod align;
 mod batches;
 mod fit;
+mod layers;
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +20,7 @@ use randlab_store::{
 pub(crate) use align::{AlignRun, Spectrum};
 pub(crate) use batches::Batches;
 pub(crate) use fit::Fit;
+pub(crate) use layers::{ACTIVE, Layers, OUTPUT_RMS};
 
 use crate::ReportError;
 
@@ -40,6 +42,8 @@ pub(crate) struct Experiment<'a> {
     pub runs: Vec<Run>,
     aligned: BTreeMap<RunId, AlignRun>,
     batches: BTreeMap<RunId, Batches>,
+    /// By stage and run: a pretrain run and a finetune run may share a name.
+    layers: BTreeMap<(String, RunId), Layers>,
 }
 
 impl<'a> Experiment<'a> {
@@ -49,14 +53,19 @@ impl<'a> Experiment<'a> {
             spec.runs.iter().map(|r| Run::read(r, root)).collect::<Result<_, _>>()?;
         let mut aligned = BTreeMap::new();
         let mut batches = BTreeMap::new();
+        let mut layers = BTreeMap::new();
         for run in &runs {
+            if ["pretrain", "finetune"].contains(&run.stage.as_str()) {
+                let key = (run.stage.clone(), run.info.id.clone());
+                layers.insert(key, Layers::read(&run.dir)?);
+            }
             match run.stage.as_str() {
                 "align" => drop(aligned.insert(run.info.id.clone(), AlignRun::read(&run.dir)?)),
                 "finetune" => drop(batches.insert(run.info.id.clone(), Batches::read(&run.dir)?)),
                 _ => {}
             }
         }
-        Ok(Self { spec, runs, aligned, batches })
+        Ok(Self { spec, runs, aligned, batches, layers })
     }
 
     /// Runs of a stage and panel, in the order of the page.
@@ -93,6 +102,30 @@ impl<'a> Experiment<'a> {
         let run = self.of("finetune", panel).find(|r| r.info.arm == arm && r.info.seed == seed);
         run.and_then(|r| self.batches.get(&r.info.id))
             .ok_or_else(|| format!("panel {panel} has no run {arm} of seed {seed}"))
+    }
+
+    /// The numbers per layer of a training run in which activity was measured; the text says why there are none. `arm` is
+    /// `TASK.VARIANT` for finetune runs and empty for pretrain runs.
+    pub(crate) fn layers(
+        &self,
+        stage: &str,
+        panel: &str,
+        arm: &str,
+        seed: Seed,
+    ) -> Result<&Layers, String> {
+        let mut runs = self.of(stage, panel);
+        let run = runs.find(|r| r.info.arm == arm && r.info.seed == seed);
+        let layers = run.and_then(|r| self.layers.get(&(r.stage.clone(), r.info.id.clone())));
+        match layers {
+            None if arm.is_empty() => {
+                Err(format!("panel {panel} has no {stage} run of seed {seed}"))
+            }
+            None => Err(format!("panel {panel} has no run {arm} of seed {seed}")),
+            Some(layers) if layers.steps().is_empty() => {
+                Err(format!("panel {panel} measures no activity"))
+            }
+            Some(layers) => Ok(layers),
+        }
     }
 
     /// Steps of the longest run of a panel and downstream task: the horizon all its runs are compared over.
