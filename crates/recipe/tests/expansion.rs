@@ -208,6 +208,7 @@ fn defaults_panels_tasks_and_scales_are_laid_over_each_other() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "files of a test need not survive a crash")]
 fn an_experiment_can_lie_over_another() {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
