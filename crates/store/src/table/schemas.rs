@@ -1,4 +1,4 @@
-//! The tables: nine of the pipeline, two of its benchmarks.
+//! The tables: ten of the pipeline, two of its benchmarks.
 //!
 //! Long and tidy: a row is one measurement, wide only where every column is always there. Facts about a run stand in
 //! `runs` alone, and everything joins it on `run_id` (with `stage`). What differs from machine to machine stands in
@@ -84,6 +84,17 @@ table! { "layers" "1" "one number of one layer at one step" => LayerRow {
     key metric: String, "1", "weight_norm (l2), weight_norm_ratio (to step 0), grad_norm, update_norm (l2, of the step just done)";
     col layer_index: i32, "1", "depth; 0 is first";
     col value: f64, "by metric", "the number";
+}}
+
+table! { "activity" "1" "the units of one hidden layer that are active on equally many held-out images" => ActivityRow {
+    key stage: String, "1", "pretrain or finetune";
+    key run_id: String, "1", "training run";
+    key step: i64, "step", "optimiser steps done: 0 or the last";
+    key layer: String, "1", "tensor path without .weight";
+    key active_on: i32, "image", "held-out images on which a unit is active (above 0 after ReLU)";
+    col layer_index: i32, "1", "depth; 0 is nearest to the input";
+    col n_images: i32, "image", "held-out images looked at";
+    col n_units: i64, "1", "units (channel and position) that are active on that many";
 }}
 
 table! { "alignment" "1" "the alignment of the first layer of one run or pool at one step" => AlignmentRow {
