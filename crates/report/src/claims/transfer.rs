@@ -28,9 +28,7 @@ impl<'e> Runs<'e> {
 
     /// Area of `variant` minus that of the baseline, per seed.
     fn gains(&self, variant: &str, seeds: &[Seed]) -> Result<Vec<f64>, String> {
-        let auc = |variant, seed| Ok::<_, String>(self.get(variant, seed)?.auc(self.horizon));
-        let gain = |&seed: &Seed| Ok(auc(variant, seed)? - auc(&self.pair.baseline, seed)?);
-        seeds.iter().map(gain).collect()
+        seeds.iter().map(|&seed| self.experiment.auc_gain(self.pair, variant, seed)).collect()
     }
 }
 
