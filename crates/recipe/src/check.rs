@@ -76,9 +76,7 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
 
 fn variant(start: Variant) -> Result<(), String> {
     let any_depth = matches!(start.weights, TransferWeights::Copy | TransferWeights::Fresh);
-    if start.layers == 0 {
-        return Err("layers must be at least 1".into());
-    }
+    some_layers(start.layers)?;
     if !any_depth && start.layers != 1 {
         return Err("resampled and shuffled weights are for the first layer: layers = 1".into());
     }
@@ -140,11 +138,27 @@ fn map(
 
 fn rule(e: &Experiment, rule: &Rule) -> Result<(), String> {
     match rule {
-        Rule::AucGain { pair } | Rule::SpeedUp { pair, .. } => arms(e, pair),
+        Rule::AucGain { pair } | Rule::SpeedUp { pair, .. } | Rule::HeldOutGain { pair } => {
+            arms(e, pair)
+        }
         Rule::GainShare { pair, of } => {
             arms(e, pair)?;
             arm(e, &pair.panel, &pair.downstream, of)
         }
+        Rule::GainDifference { pair, other } => {
+            [pair, other].into_iter().try_for_each(|p| arms(e, p))
+        }
+        Rule::GainTrend { pairs } => many_arms(e, pairs, 3),
+        Rule::SignalRank { pairs } => many_arms(e, pairs, 2),
+        Rule::ActivityRatio { panel, other, downstream, variant, layers } => {
+            some_layers(*layers)?;
+            [panel, other].into_iter().try_for_each(|p| arm(e, p, downstream, variant))
+        }
+        Rule::ActivityShare { pair, layers, .. } => {
+            some_layers(*layers)?;
+            arms(e, pair)
+        }
+        Rule::DepthTrend { panel, downstream, variant } => arm(e, panel, downstream, variant),
         _ => rule.panels().into_iter().try_for_each(|panel| aligned(e, panel)),
     }
 }
@@ -153,6 +167,18 @@ fn arms(e: &Experiment, pair: &Pair) -> Result<(), String> {
     [&pair.variant, &pair.baseline]
         .into_iter()
         .try_for_each(|variant| arm(e, &pair.panel, &pair.downstream, variant))
+}
+
+/// A rank correlation of fewer than `least` pairs says nothing: it can only be 1 or -1.
+fn many_arms(e: &Experiment, pairs: &[Pair], least: usize) -> Result<(), String> {
+    if pairs.len() < least {
+        return Err(format!("{} pairs; at least {least} are needed", pairs.len()));
+    }
+    pairs.iter().try_for_each(|pair| arms(e, pair))
+}
+
+fn some_layers(layers: u32) -> Result<(), String> {
+    if layers == 0 { Err("layers must be at least 1".into()) } else { Ok(()) }
 }
 
 fn aligned(e: &Experiment, panel: &str) -> Result<(), String> {

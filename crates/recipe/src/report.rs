@@ -232,7 +232,8 @@ pub struct ClaimSpec {
 
 /// How a claim is judged. The estimate is formed per seed where that is possible; its 95 % interval is Student's t over
 /// seeds (or over the jackknife of pooled runs), and the claim holds when the interval lies on the right side of the
-/// bound, fails when it lies on the wrong side, and is undecided otherwise.
+/// bound, fails when it lies on the wrong side, and is undecided otherwise. Where that rests on a p-value, it must also stand
+/// up to Holm's correction over the claims of the experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Rule {
@@ -326,13 +327,81 @@ pub enum Rule {
         /// Variant whose gain is the whole.
         of: String,
     },
+    /// Gain in area (as [`Rule::AucGain`]) of `pair` minus that of `other`, paired by seed.
+    GainDifference {
+        /// What is compared.
+        pair: Pair,
+        /// What its gain is compared with.
+        other: Pair,
+    },
+    /// Spearman correlation of the gain in area with the place in the list, per seed.
+    GainTrend {
+        /// What is compared, in the order expected to rise; at least three.
+        pairs: Vec<Pair>,
+    },
+    /// Accuracy on held-out images at the end, variant minus baseline, paired by seed.
+    HeldOutGain {
+        /// What is compared.
+        pair: Pair,
+    },
+    /// Late active fraction at the end of the downstream run divided by that before pre-training; this ratio of `panel`
+    /// divided by that of `other`, paired by seed. The late active fraction is the share of positive units of the last
+    /// `layers` hidden layers on held-out images, each layer with equal weight.
+    ActivityRatio {
+        /// Panel.
+        panel: String,
+        /// The other panel.
+        other: String,
+        /// Downstream task, in both.
+        downstream: String,
+        /// Variant, in both.
+        variant: String,
+        /// Hidden layers counted from the head.
+        layers: u32,
+    },
+    /// Late active fraction (as [`Rule::ActivityRatio`]) of the variant divided by that of the baseline, paired by seed.
+    ActivityShare {
+        /// What is compared.
+        pair: Pair,
+        /// Hidden layers counted from the head.
+        layers: u32,
+        /// When.
+        at: Moment,
+    },
+    /// Spearman correlation of the depth of a hidden layer with the share of its active fraction that was lost between
+    /// the start of pre-training and the end of the downstream run, per seed.
+    DepthTrend {
+        /// Panel.
+        panel: String,
+        /// Downstream task.
+        downstream: String,
+        /// Variant.
+        variant: String,
+    },
+    /// Spearman correlation, over all pairs and seeds together, of the gain in area with the variant's output (root mean
+    /// square on held-out images behind the last hidden layer, before downstream training) divided by the baseline's. The
+    /// interval is the jackknife's over seeds, as runs of one seed are not independent.
+    SignalRank {
+        /// What is compared; at least two.
+        pairs: Vec<Pair>,
+    },
+    /// Pearson correlation of the energy profile of the weight change (its root, as in [`Rule::ClosedForm`]) between two
+    /// panels, per seed.
+    ProfileCorrelation {
+        /// Panel.
+        panel: String,
+        /// The other panel.
+        other: String,
+    },
 }
 
 impl Rule {
-    /// Panels whose runs the rule reads.
+    /// Panels whose runs the rule reads, each once.
     pub fn panels(&self) -> Vec<&str> {
         match self {
-            Self::ShapeCorrelation { panel, other } => vec![panel, other],
+            Self::ShapeCorrelation { panel, other }
+            | Self::ProfileCorrelation { panel, other }
+            | Self::ActivityRatio { panel, other, .. } => vec![panel, other],
             Self::ExcessRatio { panel }
             | Self::SlopeRatio { panel }
             | Self::RandomBasisTrend { panel }
@@ -343,12 +412,28 @@ impl Rule {
             | Self::ReferenceRms { panel, .. }
             | Self::Trend { panel }
             | Self::EndRatio { panel, .. }
-            | Self::Sphericity { panel } => vec![panel],
-            Self::AucGain { pair } | Self::SpeedUp { pair, .. } | Self::GainShare { pair, .. } => {
-                vec![&pair.panel]
-            }
+            | Self::Sphericity { panel }
+            | Self::DepthTrend { panel, .. } => vec![panel],
+            Self::AucGain { pair }
+            | Self::SpeedUp { pair, .. }
+            | Self::GainShare { pair, .. }
+            | Self::HeldOutGain { pair }
+            | Self::ActivityShare { pair, .. } => vec![&pair.panel],
+            Self::GainDifference { pair, other } => panels_of([pair, other]),
+            Self::GainTrend { pairs } | Self::SignalRank { pairs } => panels_of(pairs),
         }
     }
+}
+
+/// The panels of `pairs` in order, each once.
+fn panels_of<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Vec<&'a str> {
+    let mut panels = Vec::new();
+    for pair in pairs {
+        if !panels.contains(&pair.panel.as_str()) {
+            panels.push(pair.panel.as_str());
+        }
+    }
+    panels
 }
 
 /// A paired comparison of two variants of one panel and downstream task.
@@ -363,6 +448,16 @@ pub struct Pair {
     pub variant: String,
     /// Variant it is compared with.
     pub baseline: String,
+}
+
+/// A moment of a downstream run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// The first step, at or after the end of the first epoch, at which activity was measured.
+    FirstEpoch,
+    /// The last step.
+    Last,
 }
 
 /// A point of the transfer function.

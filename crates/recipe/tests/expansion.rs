@@ -62,6 +62,21 @@ pretrained = { layers = 1, weights = "copy", norm = "fresh" }
 panel.b.pretrain.epochs = 1
 "#;
 
+/// The small experiment with a claim that is judged by `rule`.
+fn with_rule(rule: &str) -> String {
+    let claim = format!(
+        "[[claim]]\nid = \"C1\"\nstatement = \"s\"\nfigure = \"own\"\ncriterion = \"c\"\n\
+         rule = {rule}\nbound = {{ above = 0.0 }}\n[scale.laptop]"
+    );
+    SMALL.replace("[scale.laptop]", &claim)
+}
+
+/// Panels of that rule.
+fn panels_of(rule: &str) -> Vec<String> {
+    let experiment = Experiment::parse("small.toml", &with_rule(rule), "laptop").unwrap();
+    experiment.claims[0].rule.panels().into_iter().map(str::to_owned).collect()
+}
+
 fn small(text: &str) -> Result<Plan, RecipeError> {
     let experiment = Experiment::parse("dir/small.toml", text, "laptop")?;
     expand(&[experiment], &photos(), "laptop", None)
@@ -231,4 +246,56 @@ fn drawings_name_what_exists() {
     let cell = format!("{{ row = \"r\", column = \"c\", pair = {PAIR} }}");
     let twice = wrong(6, &cell, &format!("{cell}, {cell}"));
     assert!(twice.contains("cell \"r\", \"c\" stands twice"), "{twice}");
+}
+
+#[test]
+fn rules_name_panels_tasks_and_variants_that_exist() {
+    let own =
+        r#"{ panel = "b", downstream = "real", variant = "pretrained", baseline = "scratch" }"#;
+    let pairs = |n: usize| format!("[{}]", vec![own; n].join(", "));
+    let whole = r#"downstream = "real", variant = "pretrained""#;
+    let rules = [
+        format!(r#"{{ kind = "gain-difference", pair = {own}, other = {own} }}"#),
+        format!(r#"{{ kind = "gain-trend", pairs = {} }}"#, pairs(3)),
+        format!(r#"{{ kind = "held-out-gain", pair = {own} }}"#),
+        format!(r#"{{ kind = "activity-ratio", panel = "b", other = "b", {whole}, layers = 4 }}"#),
+        format!(r#"{{ kind = "activity-share", pair = {own}, layers = 4, at = "first-epoch" }}"#),
+        format!(r#"{{ kind = "depth-trend", panel = "b", {whole} }}"#),
+        format!(r#"{{ kind = "signal-rank", pairs = {} }}"#, pairs(2)),
+    ];
+    let refused = |rule: &str, part: &str| {
+        let problem = small(&with_rule(rule)).unwrap_err().to_string();
+        assert!(problem.contains("claim \"C1\"") || problem.contains("rule"), "{problem}");
+        assert!(problem.contains(part), "{problem}");
+    };
+    for rule in &rules {
+        small(&with_rule(rule)).unwrap();
+        refused(&rule.replace("pretrained", "pre-trained"), "no variant.pre-trained");
+        refused(&rule.replace("real", "unreal"), "no downstream.unreal");
+        refused(&rule.replace("\"b\"", "\"c\""), "no [panel.c]");
+    }
+    let profile = r#"{ kind = "profile-correlation", panel = "a", other = "b" }"#;
+    small(&with_rule(profile)).unwrap();
+    refused(&profile.replace("\"b\"", "\"c\""), "no [panel.c]");
+    refused(&rules[1].replace(&pairs(3), &pairs(2)), "2 pairs; at least 3");
+    refused(&rules[6].replace(&pairs(2), &pairs(1)), "1 pairs; at least 2");
+    refused(&rules[4].replace('4', "0"), "layers must be at least 1");
+    refused(&rules[4].replace("first-epoch", "last-epoch"), "last-epoch");
+}
+
+#[test]
+fn a_rule_reads_each_of_its_panels_once() {
+    let pair = |panel: &str| {
+        let rest = r#"downstream = "real", variant = "pretrained", baseline = "scratch""#;
+        format!(r#"{{ panel = "{panel}", {rest} }}"#)
+    };
+    let (b, c) = (pair("b"), pair("c"));
+    let list =
+        |kind: &str| panels_of(&format!(r#"{{ kind = "{kind}", pairs = [{b}, {c}, {b}] }}"#));
+    assert_eq!(list("gain-trend"), ["b", "c"]);
+    assert_eq!(list("signal-rank"), ["b", "c"]);
+    let difference =
+        |other| format!(r#"{{ kind = "gain-difference", pair = {b}, other = {other} }}"#);
+    assert_eq!(panels_of(&difference(&c)), ["b", "c"]);
+    assert_eq!(panels_of(&difference(&b)), ["b"]);
 }

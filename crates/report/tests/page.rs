@@ -4,6 +4,7 @@
 
 mod comparisons;
 mod fabricate;
+mod nets;
 
 use std::{fs, path::Path};
 
@@ -196,20 +197,28 @@ fn figures() -> Vec<FigureSpec> {
     drawings.map(figure).into()
 }
 
-fn config(runs: Vec<ReportedRun>, scale: &str) -> ReportConfig {
-    let trial = ReportedExperiment {
-        name: "trial".to_owned(),
+fn experiment(
+    name: &str,
+    runs: Vec<ReportedRun>,
+    figures: Vec<FigureSpec>,
+    claims: Vec<ClaimSpec>,
+) -> ReportedExperiment {
+    ReportedExperiment {
+        name: name.to_owned(),
         title: "A <script>trial</script>".to_owned(),
         summary: "Summary.".to_owned(),
         runs,
-        figures: figures(),
-        claims: claims(),
-    };
+        figures,
+        claims,
+    }
+}
+
+fn config(experiments: Vec<ReportedExperiment>, scale: &str) -> ReportConfig {
     ReportConfig {
         id: RunId::try_from("photos".to_owned()).unwrap(),
         scale: scale.to_owned(),
         dataset: "photos".to_owned(),
-        experiments: vec![trial],
+        experiments,
     }
 }
 
@@ -222,7 +231,20 @@ struct Built {
 impl Built {
     fn new(scale: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let config = config(write_runs(&home.path().join("runs")), scale);
+        let runs = write_runs(&home.path().join("runs"));
+        Self::of(home, config(vec![experiment("trial", runs, figures(), claims())], scale))
+    }
+
+    /// Each claim in an experiment of its own, so that its verdict does not depend on the others.
+    fn one_by_one(write: fn(&Path) -> Vec<ReportedRun>, claims: Vec<ClaimSpec>) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let runs = write(&home.path().join("runs"));
+        let alone = |c: ClaimSpec| experiment(&c.id.clone(), runs.clone(), Vec::new(), vec![c]);
+        let experiments = claims.into_iter().map(alone).collect();
+        Self::of(home, config(experiments, "laptop"))
+    }
+
+    fn of(home: tempfile::TempDir, config: ReportConfig) -> Self {
         let files = build(&config, home.path(), "page").unwrap();
         Self { home, config, files }
     }
@@ -252,7 +274,7 @@ fn close(found: Option<f64>, expected: f64) {
 
 #[test]
 fn every_rule_gives_the_number_computed_by_hand() {
-    let page = Built::new("laptop");
+    let page = Built::one_by_one(write_runs, claims());
     let check = |id: &str, expected: f64, verdict: &str| {
         let claim = page.claim(id);
         close(claim.estimate, expected);
@@ -332,6 +354,30 @@ fn runs_that_did_not_fit_are_left_out_and_counted() {
 fn an_undecided_claim_says_why() {
     let reason = Built::new("laptop").claim("slope").reason.unwrap();
     assert!(reason.contains("the interval reaches over the bound; about"), "{reason}");
+}
+
+#[test]
+fn claims_of_one_experiment_are_corrected_together() {
+    let alone = Built::one_by_one(write_runs, claims()).claim("excess");
+    // t = 0.2 / (0.05 / sqrt 3) with 2 degrees of freedom: 1 - t / sqrt(t^2 + 2).
+    close(alone.p_value, 1.0 - 48.0_f64.sqrt() / 50.0_f64.sqrt());
+    assert_eq!(alone.p_holm, alone.p_value);
+    let page = Built::new("laptop");
+    let excess = page.claim("excess");
+    assert_eq!((excess.p_value, excess.verdict.as_str()), (alone.p_value, "undecided"));
+    let all = page.table::<ClaimRow>();
+    let family: Vec<_> = all.iter().filter(|c| c.p_value.is_some()).collect();
+    // Times the number of claims whose p is not smaller.
+    let not_smaller = family.iter().filter(|c| c.p_value >= excess.p_value).count();
+    close(excess.p_holm, excess.p_value.unwrap() * not_smaller as f64);
+    let reason = format!("not after Holm's correction over {} claims", family.len());
+    assert!(excess.reason.as_ref().unwrap().contains(&reason), "{excess:?}");
+    assert!(all.iter().all(|c| c.p_value.is_some() == c.p_holm.is_some()));
+    for name in ["report.html", "report.md"] {
+        let text = page.text(name);
+        assert!(text.contains("p = 0.0202, corrected = 0."), "{name}");
+        assert!(text.contains("Holm's step-down method"), "{name}");
+    }
 }
 
 #[test]

@@ -4,13 +4,15 @@ use randlab_core::Seed;
 use randlab_recipe::{Point, Reference};
 use randlab_store::table::AlignmentRow;
 
-use super::{Estimate, Spread};
+use super::{
+    Estimate,
+    estimate::{PAIRED, STUDENT},
+};
 use crate::{
     input::{AlignRun, Experiment, Fit, Spectrum},
-    stats::{mean, pearson, slope, spearman, t_quantile},
+    stats::{mean, pearson, slope, spearman},
 };
 
-const STUDENT: &str = "Student's t over seeds";
 const JACKKNIFE: &str = "Student's t on the jackknife over pooled nets";
 
 /// `of` each seed's align run, averaged.
@@ -99,24 +101,42 @@ pub(super) fn interior_peak(
     })
 }
 
-pub(super) fn shape_correlation(
+/// Pearson correlation of what `of` makes of the last spectra of two panels, per seed.
+fn correlation(
     experiment: &Experiment<'_>,
     (panel, other): (&str, &str),
     seeds: &[Seed],
+    of: impl Fn(&Spectrum) -> Result<Vec<f64>, String>,
 ) -> Result<Estimate, String> {
-    let log_f = |panel, seed| -> Result<Vec<f64>, String> {
-        let spectrum = experiment.alignment(panel, seed)?.last_spectrum()?;
-        Ok(spectrum.f.iter().map(|f| f.ln()).collect())
-    };
+    let curve = |panel, seed| of(experiment.alignment(panel, seed)?.last_spectrum()?);
     let correlation = |&seed: &Seed| {
-        let (a, b) = (log_f(panel, seed)?, log_f(other, seed)?);
+        let (a, b) = (curve(panel, seed)?, curve(other, seed)?);
         if a.len() != b.len() {
             return Err(format!("{} directions in {panel}, {} in {other}", a.len(), b.len()));
         }
         Ok(pearson(&a, &b))
     };
     let values = seeds.iter().map(correlation).collect::<Result<Vec<_>, _>>()?;
-    Estimate::over_seeds(&values, "Student's t over seeds, paired")
+    Estimate::over_seeds(&values, PAIRED)
+}
+
+pub(super) fn shape_correlation(
+    experiment: &Experiment<'_>,
+    panels: (&str, &str),
+    seeds: &[Seed],
+) -> Result<Estimate, String> {
+    correlation(experiment, panels, seeds, |s| Ok(s.f.iter().map(|f| f.ln()).collect()))
+}
+
+pub(super) fn profile_correlation(
+    experiment: &Experiment<'_>,
+    panels: (&str, &str),
+    seeds: &[Seed],
+) -> Result<Estimate, String> {
+    correlation(experiment, panels, seeds, |s| {
+        let change = s.change.iter().copied().collect::<Option<_>>();
+        change.ok_or_else(|| "no weight change was measured".to_owned())
+    })
 }
 
 pub(super) fn closed_form(
@@ -147,16 +167,7 @@ pub(super) fn trend(
         let variance = |k: usize| kept().filter_map(|s| s.f.get(k)).map(|f| f * f).sum::<f64>();
         spearman(&std, &(0..std.len()).map(variance).collect::<Vec<_>>())
     };
-    let n = spectra.len();
-    let left_out: Vec<f64> = (0..n).map(|i| without(Some(i))).collect();
-    let error = jackknife(&left_out);
-    Ok(around(without(None), error, (n, "pooled nets"), (n, JACKKNIFE)))
-}
-
-/// Standard error from the values with one net left out each.
-fn jackknife(left_out: &[f64]) -> f64 {
-    let (n, mean) = (left_out.len() as f64, mean(left_out));
-    ((n - 1.0) / n * left_out.iter().map(|v| (v - mean).powi(2)).sum::<f64>()).sqrt()
+    Estimate::jackknifed((spectra.len(), "pooled nets"), without)
 }
 
 pub(super) fn end_ratio(
@@ -217,7 +228,7 @@ pub(super) fn pooled_excess(
     let row = pool.last()?;
     let (m, floor, _) = scores(row)?;
     let error = row.misalignment_se.ok_or("the pool has no standard error: it is one run")?;
-    Ok(around(m - floor, error, (n, "pooled nets"), (n, JACKKNIFE)))
+    Ok(Estimate::around(m - floor, error, (n, "pooled nets"), (n, JACKKNIFE)))
 }
 
 pub(super) fn pooled_random_excess(
@@ -232,24 +243,7 @@ pub(super) fn pooled_random_excess(
     let bases = usize::try_from(row.n_random_bases).unwrap_or(0);
     let error = sd / (bases as f64).sqrt();
     let test = "Student's t over random bases";
-    Ok(around(random - floor, error, (bases, "random bases"), (n, test)))
-}
-
-/// `value` with Student's interval from a standard error over `units`.
-fn around(
-    value: f64,
-    error: f64,
-    (n, unit): (usize, &'static str),
-    (n_seeds, test): (usize, &str),
-) -> Estimate {
-    let half = t_quantile(0.975, (n as f64 - 1.0).max(1.0)) * error;
-    Estimate {
-        value,
-        interval: Some((value - half, value + half)),
-        spread: Spread::Mean { sd: error * (n as f64).sqrt(), n, unit },
-        n_seeds,
-        test: test.to_owned(),
-    }
+    Ok(Estimate::around(random - floor, error, (bases, "random bases"), (n, test)))
 }
 
 pub(super) fn reference_rms(
@@ -296,13 +290,6 @@ pub(super) fn sphericity(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_jackknife_of_means_gives_their_standard_error() {
-        // Means of 1, 2, 4 with one left out each; the standard error of their mean is sd / sqrt(3).
-        let sd = (7.0_f64 / 3.0).sqrt();
-        assert!((jackknife(&[3.0, 2.5, 1.5]) - sd / 3.0_f64.sqrt()).abs() < 1e-12);
-    }
 
     #[test]
     fn the_peak_is_chosen_by_the_other_curves() {

@@ -1,6 +1,11 @@
 //! A number to be judged, its interval, and the test behind the interval.
 
-use crate::stats::{Mean, fieller, mean};
+use crate::stats::{Mean, fieller, jackknife, mean, t_quantile};
+
+/// Test of a mean over seeds.
+pub(super) const STUDENT: &str = "Student's t over seeds";
+/// The same for numbers that compare runs of one seed.
+pub(super) const PAIRED: &str = "Student's t over seeds, paired";
 
 /// What a rule found.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +79,36 @@ impl Estimate {
         })
     }
 
+    /// `value`, found by `test` in `n_seeds` runs, with Student's interval from a standard error over `n` `unit`.
+    pub(crate) fn around(
+        value: f64,
+        error: f64,
+        (n, unit): (usize, &'static str),
+        (n_seeds, test): (usize, &str),
+    ) -> Self {
+        let half = t_quantile(0.975, (n as f64 - 1.0).max(1.0)) * error;
+        Self {
+            value,
+            interval: Some((value - half, value + half)),
+            spread: Spread::Mean { sd: error * (n as f64).sqrt(), n, unit },
+            n_seeds,
+            test: test.to_owned(),
+        }
+    }
+
+    /// What `without(None)` makes of `n` `unit` together, with the interval from leaving out the one of each index.
+    pub(crate) fn jackknifed(
+        (n, unit): (usize, &'static str),
+        without: impl Fn(Option<usize>) -> f64,
+    ) -> Result<Self, String> {
+        let value = without(None);
+        let left_out: Vec<f64> = (0..n).map(|i| without(Some(i))).collect();
+        finite(&[value])?;
+        finite(&left_out)?;
+        let test = format!("Student's t on the jackknife over {unit}");
+        Ok(Self::around(value, jackknife(&left_out), (n, unit), (n, &test)))
+    }
+
     /// A number without an interval, of `n` pooled nets.
     pub(crate) fn number(value: f64, n: usize) -> Result<Self, String> {
         finite(&[value])?;
@@ -100,7 +135,8 @@ impl Spread {
     }
 }
 
-fn finite(values: &[f64]) -> Result<(), String> {
+/// Fails where a number is infinite or none at all, which ranks would hide.
+pub(super) fn finite(values: &[f64]) -> Result<(), String> {
     if values.iter().all(|v| v.is_finite()) {
         return Ok(());
     }

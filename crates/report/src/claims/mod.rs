@@ -1,5 +1,6 @@
 //! Claims and their verdicts.
 
+mod activity;
 mod alignment;
 mod estimate;
 mod transfer;
@@ -9,25 +10,41 @@ use randlab_core::Seed;
 use randlab_recipe::{ClaimSpec, ReportConfig, Rule};
 use randlab_store::table::ClaimRow;
 
-use estimate::{Estimate, Spread};
+use activity::Arm;
+use estimate::Estimate;
 use verdict::Judgement;
 
 use crate::input::{Experiment, Fit};
 
-/// Judges every claim of an experiment, in its order.
+/// Judges every claim of an experiment, in its order. The claims of one experiment are one family, so a page of it alone
+/// says the same as a page of all.
 pub(crate) fn judge_all(experiment: &Experiment<'_>, config: &ReportConfig) -> Vec<ClaimRow> {
-    experiment.spec.claims.iter().map(|claim| judge(claim, experiment, config)).collect()
+    let claims = &experiment.spec.claims;
+    let (fits, mut judgements): (Vec<_>, Vec<_>) =
+        claims.iter().map(|claim| judge(claim, experiment)).unzip();
+    verdict::correct(&mut judgements);
+    let rows = claims.iter().zip(fits).zip(judgements);
+    rows.map(|((claim, fit), judgement)| row(claim, &fit, judgement, (experiment, config)))
+        .collect()
 }
 
-fn judge(claim: &ClaimSpec, experiment: &Experiment<'_>, config: &ReportConfig) -> ClaimRow {
-    let panels = claim.rule.panels();
-    let fit = Fit::of(experiment, &panels);
+fn judge(claim: &ClaimSpec, experiment: &Experiment<'_>) -> (Fit, Judgement) {
+    let fit = Fit::of(experiment, &claim.rule.panels());
     let estimate = enough(&fit).and_then(|()| estimate(&claim.rule, experiment, &fit));
-    let judgement = Judgement::of(estimate, claim.bound);
+    (fit, Judgement::of(estimate, claim.bound))
+}
+
+fn row(
+    claim: &ClaimSpec,
+    fit: &Fit,
+    judgement: Judgement,
+    (experiment, config): (&Experiment<'_>, &ReportConfig),
+) -> ClaimRow {
+    let panel = claim.rule.panels().first().copied();
     ClaimRow {
         claim_id: claim.id.clone(),
         scale: config.scale.clone(),
-        dataset: panels.first().map_or("", |p| experiment.dataset(p)).to_owned(),
+        dataset: panel.map_or("", |p| experiment.dataset(p)).to_owned(),
         statement: claim.statement.clone(),
         figure: claim.figure.clone(),
         criterion: claim.criterion.clone(),
@@ -38,6 +55,7 @@ fn judge(claim: &ClaimSpec, experiment: &Experiment<'_>, config: &ReportConfig) 
         n_not_converged: count(fit.n_missed),
         test: judgement.test,
         p_value: judgement.p_value,
+        p_holm: judgement.p_holm,
         verdict: judgement.verdict.name().to_owned(),
         reason: judgement.reason,
         paper_value: claim.paper,
@@ -87,6 +105,25 @@ fn estimate(rule: &Rule, experiment: &Experiment<'_>, fit: &Fit) -> Result<Estim
         Rule::AucGain { pair } => transfer::auc_gain(experiment, pair, seeds),
         Rule::SpeedUp { pair, accuracy } => transfer::speed_up(experiment, pair, *accuracy, seeds),
         Rule::GainShare { pair, of } => transfer::gain_share(experiment, pair, of, seeds),
+        Rule::GainDifference { pair, other } => {
+            transfer::gain_difference(experiment, (pair, other), seeds)
+        }
+        Rule::GainTrend { pairs } => transfer::gain_trend(experiment, pairs, seeds),
+        Rule::HeldOutGain { pair } => transfer::held_out_gain(experiment, pair, seeds),
+        Rule::ActivityRatio { panel, other, downstream, variant, layers } => {
+            let arm = Arm { panel, downstream, variant };
+            activity::ratio(experiment, (arm, other), *layers, seeds)
+        }
+        Rule::ActivityShare { pair, layers, at } => {
+            activity::share(experiment, pair, (*layers, *at), seeds)
+        }
+        Rule::DepthTrend { panel, downstream, variant } => {
+            activity::depth_trend(experiment, Arm { panel, downstream, variant }, seeds)
+        }
+        Rule::SignalRank { pairs } => activity::signal_rank(experiment, pairs, seeds),
+        Rule::ProfileCorrelation { panel, other } => {
+            alignment::profile_correlation(experiment, (panel, other), seeds)
+        }
     }
 }
 

@@ -3,7 +3,12 @@
 use randlab_recipe::Bound;
 
 use super::{Estimate, estimate::Distance};
-use crate::stats::{p_two_sided, seeds_needed};
+use crate::stats::{holm, p_two_sided, seeds_needed};
+
+/// Level of the tests and of their correction.
+const LEVEL: f64 = 0.05;
+
+const TOO_WIDE: &str = "the interval reaches over the bound";
 
 /// The three possible answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +41,20 @@ pub(crate) struct Judgement {
     pub n_seeds: usize,
     pub test: Option<String>,
     pub p_value: Option<f64>,
+    /// The p-value corrected for the number of claims judged together.
+    pub p_holm: Option<f64>,
     pub reason: Option<String>,
+    /// How far the estimate is from the nearest end of its bound.
+    distance: Option<Distance>,
+}
+
+/// Corrects judgements made together by Holm's step-down method. Those without a p-value are no part of it.
+pub(crate) fn correct(judgements: &mut [Judgement]) {
+    let p: Vec<_> = judgements.iter().filter_map(|j| j.p_value).collect();
+    let tested = judgements.iter_mut().filter(|j| j.p_value.is_some());
+    for (judgement, p_holm) in tested.zip(holm(&p)) {
+        judgement.correct(p_holm, p.len());
+    }
 }
 
 impl Judgement {
@@ -51,6 +69,7 @@ impl Judgement {
         let distance = nearest(bound, estimate.value)
             .and_then(|b| estimate.spread.distance(estimate.value, b));
         let undecided = verdict == Verdict::Undecided;
+        let reason = || open(TOO_WIDE, distance, LEVEL);
         Self {
             verdict,
             value: Some(estimate.value),
@@ -58,8 +77,27 @@ impl Judgement {
             n_seeds: estimate.n_seeds,
             test: Some(estimate.test),
             p_value: distance.and_then(p_value),
-            reason: undecided.then(|| too_wide(distance)),
+            p_holm: None,
+            reason: undecided.then(reason),
+            distance,
         }
+    }
+
+    /// Takes in that it is one of `family` claims: what only its own interval decides is open again.
+    fn correct(&mut self, p_holm: f64, family: usize) {
+        self.p_holm = Some(p_holm);
+        let what = if self.verdict == Verdict::Undecided {
+            TOO_WIDE.to_owned()
+        } else if p_holm >= LEVEL {
+            format!(
+                "decided by its own interval, but not after Holm's correction over {family} claims"
+            )
+        } else {
+            return;
+        };
+        self.verdict = Verdict::Undecided;
+        // The level of Holm's first step, which decides whatever the other claims give.
+        self.reason = Some(open(&what, self.distance, LEVEL / family as f64));
     }
 
     const fn without_estimate(reason: String) -> Self {
@@ -70,7 +108,9 @@ impl Judgement {
             n_seeds: 0,
             test: None,
             p_value: None,
+            p_holm: None,
             reason: Some(reason),
+            distance: None,
         }
     }
 }
@@ -100,18 +140,17 @@ fn p_value(d: Distance) -> Option<f64> {
     (error > 0.0).then(|| p_two_sided(d.delta / error, dof))
 }
 
-fn too_wide(distance: Option<Distance>) -> String {
+/// Why a claim is open, and what would decide it at a level of significance.
+fn open(what: &str, distance: Option<Distance>, level: f64) -> String {
     let Some(d) = distance else { return "the number lies on the bound".to_owned() };
     let unit = d.unit;
-    match seeds_needed(d.delta.abs(), d.sd) {
+    match seeds_needed(d.delta.abs(), d.sd, level) {
         Some(n) => {
             // Near the border the interval reaches over the bound although the power rule is content.
             let n = (n as usize).max(d.n + 1);
-            format!("the interval reaches over the bound; about {n} {unit} would decide")
+            format!("{what}; about {n} {unit} would decide")
         }
-        None => format!(
-            "the interval reaches over the bound; more than 1000 {unit} would be needed to decide"
-        ),
+        None => format!("{what}; more than 1000 {unit} would be needed to decide"),
     }
 }
 
@@ -160,6 +199,25 @@ mod tests {
         assert!(reason.contains("about 5 seeds"), "{reason}");
         let hopeless = judge(&[0.0, 1.0, 2.000001], ABOVE_1).reason.unwrap();
         assert!(hopeless.contains("more than 1000 seeds"), "{hopeless}");
+    }
+
+    #[test]
+    fn a_claim_among_many_must_be_clearer() {
+        // t^2 = 27 with 2 degrees of freedom: p = 1 - sqrt(27 / 29) = 0.0351 alone, five times that of five.
+        let clear = || judge(&[1.2, 1.3, 1.4], ABOVE_1);
+        let mut alone = [clear(), judge(&[f64::NAN], ABOVE_1)];
+        correct(&mut alone);
+        assert_eq!(alone[0], Judgement { p_holm: alone[0].p_value, ..clear() });
+        assert_eq!(alone[1].p_holm, None);
+        let mut five = [(); 5].map(|()| clear());
+        correct(&mut five);
+        let expected = 5.0 * (1.0 - (27.0_f64 / 29.0).sqrt());
+        assert!((five[0].p_holm.unwrap() - expected).abs() < 1e-9, "{five:?}");
+        assert_eq!(five[0].verdict, Verdict::Undecided);
+        let reason = five[0].reason.as_deref().unwrap();
+        assert!(reason.starts_with("decided by its own interval"), "{reason}");
+        // Three standard deviations: (4.604 + 0.941)^2 / 9 = 3.4 at 1 % with 5, but 5.2 with 4.
+        assert!(reason.contains("over 5 claims; about 5 seeds would decide"), "{reason}");
     }
 
     #[test]

@@ -46,11 +46,17 @@ pub(super) fn estimate(claim: &ClaimRow) -> String {
 pub(super) fn remarks(claim: &ClaimRow) -> String {
     let left_out = (claim.n_not_converged > 0 && claim.estimate.is_some())
         .then(|| format!("runs that did not fit and are left out: {}", claim.n_not_converged));
-    let p = claim
-        .p_value
-        .map(|p| if p < 1e-4 { "p < 0.0001".to_owned() } else { format!("p = {}", number(p)) });
+    let p = claim.p_value.map(|p| format!("p {}", probability(p)));
+    let p = p.map(|p| match claim.p_holm {
+        Some(holm) => format!("{p}, corrected {}", probability(holm)),
+        None => p,
+    });
     let parts = [claim.reason.clone(), left_out, claim.test.clone(), p];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn probability(p: f64) -> String {
+    if p < 1e-4 { "< 0.0001".to_owned() } else { format!("= {}", number(p)) }
 }
 
 /// A sign for a verdict that needs no colour.
@@ -142,7 +148,9 @@ pub(super) fn banner(page: &Page<'_>) -> Option<&'static str> {
 
 /// How the verdicts come about.
 pub(super) const RULES: &str = "A claim holds when the whole 95 % interval satisfies its criterion, fails when the whole \
-interval contradicts it, and is undecided otherwise. Seeds whose first training did not fit its labels are left out.";
+interval contradicts it, and is undecided otherwise. Seeds whose first training did not fit its labels are left out. The corrected p \
+takes into account how many claims of the experiment are tested at once (Holm's step-down method), and a claim is undecided, \
+too, where it is not below 0.05.";
 
 #[cfg(test)]
 mod tests {

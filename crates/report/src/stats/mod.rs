@@ -2,10 +2,14 @@
 
 mod correlation;
 mod fieller;
+mod holm;
+mod jackknife;
 mod student;
 
 pub(crate) use correlation::{pearson, slope, spearman};
 pub(crate) use fieller::fieller;
+pub(crate) use holm::holm;
+pub(crate) use jackknife::jackknife;
 pub(crate) use student::{Mean, p_two_sided, seeds_needed, t_quantile};
 
 /// Arithmetic mean; NaN of nothing.

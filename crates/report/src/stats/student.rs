@@ -39,13 +39,13 @@ pub(crate) fn p_two_sided(t: f64, dof: f64) -> f64 {
     StudentsT::new(0.0, 1.0, dof).map_or(f64::NAN, |d| 2.0 * d.cdf(-t.abs()))
 }
 
-/// Seeds with which a two-sided t test at 5 % finds a difference of `delta` with probability 0.8, when one value has
+/// Seeds with which a two-sided t test at `level` finds a difference of `delta` with probability 0.8, when one value has
 /// standard deviation `sd`; none above a thousand, where the number no longer helps anybody.
-pub(crate) fn seeds_needed(delta: f64, sd: f64) -> Option<u32> {
+pub(crate) fn seeds_needed(delta: f64, sd: f64, level: f64) -> Option<u32> {
     const POWER: f64 = 0.8;
     let enough = |n: u32| {
         let dof = f64::from(n) - 1.0;
-        let reach = t_quantile(0.975, dof) + t_quantile(POWER, dof);
+        let reach = t_quantile(1.0 - level / 2.0, dof) + t_quantile(POWER, dof);
         f64::from(n) >= (reach * sd / delta).powi(2)
     };
     (2..=1000).find(|&n| enough(n))
@@ -79,7 +79,9 @@ mod tests {
     #[test]
     fn power_agrees_with_the_usual_rule() {
         // (1.96 + 0.84)^2 = 7.85 for a difference of one standard deviation, 10 with t in place of z.
-        assert_eq!(seeds_needed(1.0, 1.0), Some(10));
-        assert_eq!(seeds_needed(1e-6, 1.0), None);
+        assert_eq!(seeds_needed(1.0, 1.0, 0.05), Some(10));
+        // (2.58 + 0.84)^2 = 11.7 at 1 %.
+        assert_eq!(seeds_needed(1.0, 1.0, 0.01), Some(15));
+        assert_eq!(seeds_needed(1e-6, 1.0, 0.05), None);
     }
 }

@@ -10,7 +10,8 @@ use randlab_recipe::{ReportedRun, RunInfo};
 use randlab_store::{
     Manifest, Status, TensorData, TensorFile, publish,
     table::{
-        AlignmentRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, TimingRow, write_table,
+        AlignmentRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, TimingRow, read_table,
+        write_table,
     },
 };
 
@@ -136,6 +137,42 @@ pub fn training(
         value: 1.0,
     };
     write_table(&dir.join("layers.parquet"), vec![layer]).unwrap();
+}
+
+/// Adds accuracies on held-out images, by step, to a training run of two steps per epoch.
+pub fn held_out(root: &Path, run: &ReportedRun, accuracies: &[(i64, f64)]) {
+    let path = dir(root, run).join("metrics.parquet");
+    let mut rows = read_table::<MetricRow>(&path).unwrap();
+    rows.extend(accuracies.iter().map(|&(step, value)| MetricRow {
+        stage: run.stage.clone(),
+        run_id: run.info.id.to_string(),
+        step,
+        split: "holdout".to_owned(),
+        labels: "real".to_owned(),
+        pass: "full".to_owned(),
+        metric: "accuracy".to_owned(),
+        epoch: step as f64 / 2.0,
+        value,
+        sum: None,
+        count: None,
+    }));
+    write_table(&path, rows).unwrap();
+}
+
+/// Adds one metric of the first hidden layers at one step to a training run.
+pub fn per_layer(root: &Path, run: &ReportedRun, (step, metric): (i64, &str), values: &[f64]) {
+    let path = dir(root, run).join("layers.parquet");
+    let mut rows = read_table::<LayerRow>(&path).unwrap();
+    rows.extend(values.iter().enumerate().map(|(i, &value)| LayerRow {
+        stage: run.stage.clone(),
+        run_id: run.info.id.to_string(),
+        step,
+        layer: format!("conv{}", i + 1),
+        metric: metric.to_owned(),
+        layer_index: i32::try_from(i).unwrap(),
+        value,
+    }));
+    write_table(&path, rows).unwrap();
 }
 
 /// First-layer weights at the start and at the end of a training run.

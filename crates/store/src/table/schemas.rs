@@ -150,7 +150,7 @@ table! { "curves" "1" "one plotted point" => CurveRow {
     col y_name: String, "1", "title of the ordinate, with its unit";
 }}
 
-table! { "claims" "1" "one verdict" => ClaimRow {
+table! { "claims" "1.1" "one verdict" => ClaimRow {
     key claim_id: String, "1", "number of the claim, with a suffix where one claim has several measures";
     col scale: String, "1", "scale of the runs";
     col dataset: String, "1", "source of the images or vectors";
@@ -164,6 +164,7 @@ table! { "claims" "1" "one verdict" => ClaimRow {
     col n_not_converged: i32, "1", "runs behind it that missed their target fit";
     col test: Option<String>, "1", "how the interval was formed";
     col p_value: Option<f64>, "1", "of that test; null if it has none";
+    col p_holm: Option<f64>, "1", "p_value after Holm's step-down correction over all claims of the experiment that have one; null where p_value is";
     col verdict: String, "1", "holds, fails or undecided";
     col reason: Option<String>, "1", "why undecided";
     col paper_value: Option<f64>, "by claim", "null if the paper gives none";
