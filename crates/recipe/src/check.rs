@@ -3,7 +3,8 @@
 use randlab_core::{LabelScheme, Split};
 
 use crate::{
-    DataSpec, Drawing, Experiment, Pair, Panel, Phase, RecipeError, Rule, TransferWeights, Variant,
+    DataSpec, Drawing, Experiment, MapCell, Pair, Panel, Phase, RecipeError, Rule, TransferWeights,
+    Variant,
 };
 
 /// Checks one experiment.
@@ -102,11 +103,51 @@ fn drawing(e: &Experiment, drawing: &Drawing) -> Result<(), String> {
         | Drawing::TransferFunction { panels, .. }
         | Drawing::EnergyProfile { panels }
         | Drawing::Filters { panels, .. } => panels.iter().try_for_each(|p| aligned(e, p)),
-        Drawing::LearningCurves { panel, downstream, variants }
-        | Drawing::TimeToAccuracy { panel, downstream, variants, .. } => downstream
-            .iter()
-            .try_for_each(|task| variants.iter().try_for_each(|v| arm(e, panel, task, v))),
+        Drawing::LearningCurves { panel, downstream, variants, .. }
+        | Drawing::TimeToAccuracy { panel, downstream, variants, .. } => {
+            every_arm(e, panel, downstream, variants)
+        }
+        Drawing::Gains { panels, downstream, variants, baseline } => {
+            let all = [variants.as_slice(), std::slice::from_ref(baseline)].concat();
+            panels.iter().try_for_each(|panel| every_arm(e, panel, downstream, &all))
+        }
+        Drawing::Activity { panels, downstream, variant }
+        | Drawing::ActivityHistogram { panels, downstream, variant } => {
+            panels.iter().try_for_each(|panel| arm(e, panel, downstream, variant))
+        }
+        Drawing::Signal { pairs } => pairs.iter().try_for_each(|p| arms(e, p)),
+        Drawing::Map { rows, columns, cells } => map(e, (rows, columns), cells),
     }
+}
+
+/// A map whose labels are unambiguous and whose cells have a place of their own.
+fn map(
+    e: &Experiment,
+    (rows, columns): (&[String], &[String]),
+    cells: &[MapCell],
+) -> Result<(), String> {
+    // More would not fit the width of a phone, on which numbers must stay readable.
+    const COLUMNS: usize = 5;
+    if columns.len() > COLUMNS {
+        return Err(format!("{} columns; {COLUMNS} fit, and any number of rows", columns.len()));
+    }
+    for labels in [rows, columns] {
+        if let Some((_, twice)) = labels.iter().enumerate().find(|(i, l)| labels[..*i].contains(l))
+        {
+            return Err(format!("label {twice:?} stands twice"));
+        }
+    }
+    for (i, cell) in cells.iter().enumerate() {
+        let MapCell { row, column, .. } = cell;
+        if !rows.contains(row) || !columns.contains(column) {
+            return Err(format!("cell {row:?}, {column:?} is in no row and column of the map"));
+        }
+        if cells[..i].iter().any(|other| (&other.row, &other.column) == (row, column)) {
+            return Err(format!("cell {row:?}, {column:?} stands twice"));
+        }
+        arms(e, &cell.pair).map_err(|what| format!("cell {row:?}, {column:?}: {what}"))?;
+    }
+    Ok(())
 }
 
 fn rule(e: &Experiment, rule: &Rule) -> Result<(), String> {
@@ -160,6 +201,15 @@ fn aligned(e: &Experiment, panel: &str) -> Result<(), String> {
         Some(p) if p.align.is_none() => Err(format!("panel {panel} has no [align]")),
         Some(_) => Ok(()),
     }
+}
+
+fn every_arm(
+    e: &Experiment,
+    panel: &str,
+    tasks: &[String],
+    variants: &[String],
+) -> Result<(), String> {
+    tasks.iter().try_for_each(|task| variants.iter().try_for_each(|v| arm(e, panel, task, v)))
 }
 
 fn arm(e: &Experiment, panel: &str, task: &str, variant: &str) -> Result<(), String> {

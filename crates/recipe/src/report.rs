@@ -104,6 +104,9 @@ pub enum Drawing {
         downstream: Vec<String>,
         /// Variants drawn.
         variants: Vec<String>,
+        /// Also the accuracy on held-out images against their real labels, dashed, where it was measured on the way.
+        #[serde(default)]
+        held_out: bool,
     },
     /// First step at which the moving average over one epoch reaches `accuracy`, per seed and variant.
     TimeToAccuracy {
@@ -116,6 +119,63 @@ pub enum Drawing {
         /// Threshold.
         accuracy: f64,
     },
+    /// Area under the training curve of variants minus that of the baseline, per seed, with mean and interval.
+    Gains {
+        /// Panels.
+        panels: Vec<String>,
+        /// Downstream tasks; each panel and task becomes one plot.
+        downstream: Vec<String>,
+        /// Variants, from top to bottom.
+        variants: Vec<String>,
+        /// Variant they are compared with.
+        baseline: String,
+    },
+    /// Share of active units of each hidden layer over the steps of pre-training and then of the downstream task.
+    Activity {
+        /// Panels.
+        panels: Vec<String>,
+        /// Downstream task.
+        downstream: String,
+        /// Variant trained on it.
+        variant: String,
+    },
+    /// Units by the share of held-out images that activate them: at initialisation, after pre-training and after the
+    /// downstream task. Each of the last hidden layers becomes one plot.
+    ActivityHistogram {
+        /// Panels.
+        panels: Vec<String>,
+        /// Downstream task.
+        downstream: String,
+        /// Variant trained on it.
+        variant: String,
+    },
+    /// Gain in area under the training curve over the strength of the signal that reaches the last hidden layer before
+    /// the first downstream step, as a share of the baseline's; one mark per seed.
+    Signal {
+        /// What is compared.
+        pairs: Vec<Pair>,
+    },
+    /// Heat map of mean gains in area under the training curve.
+    Map {
+        /// Labels from top to bottom.
+        rows: Vec<String>,
+        /// Labels from left to right, five at most.
+        columns: Vec<String>,
+        /// What stands where; a place may stay empty.
+        cells: Vec<MapCell>,
+    },
+}
+
+/// A comparison and its place in a map.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MapCell {
+    /// Label of its row.
+    pub row: String,
+    /// Label of its column.
+    pub column: String,
+    /// What is compared.
+    pub pair: Pair,
 }
 
 /// Abscissa of spectral figures.

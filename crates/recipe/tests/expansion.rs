@@ -277,6 +277,49 @@ fn mistakes_name_the_file_and_the_place() {
     assert!(unread.starts_with("nowhere.toml: cannot read"), "{unread}");
 }
 
+/// What is wrong with the small experiment once it has a figure drawn by `draw`.
+fn drawing_problem(draw: &str) -> String {
+    let figure = format!(
+        "[[figure]]\nid = \"f\"\ntitle = \"t\"\ncaption = \"c\"\ndraw = {draw}\n[scale.laptop]"
+    );
+    match small(&SMALL.replace("[scale.laptop]", &figure)) {
+        Ok(_) => String::new(),
+        Err(problem) => problem.to_string(),
+    }
+}
+
+#[test]
+fn drawings_name_what_exists() {
+    const PAIR: &str =
+        r#"{ panel = "b", downstream = "real", variant = "pretrained", baseline = "scratch" }"#;
+    let good = [
+        r#"{ kind = "learning-curves", panel = "b", downstream = ["real"], variants = ["scratch"] }"#,
+        r#"{ kind = "learning-curves", panel = "b", downstream = ["real"], variants = ["scratch"], held_out = true }"#,
+        r#"{ kind = "gains", panels = ["b"], downstream = ["real", "random"], variants = ["pretrained"], baseline = "scratch" }"#,
+        r#"{ kind = "activity", panels = ["b"], downstream = "real", variant = "pretrained" }"#,
+        r#"{ kind = "activity-histogram", panels = ["b"], downstream = "real", variant = "pretrained" }"#,
+        r#"{ kind = "signal", pairs = [PAIR] }"#,
+        r#"{ kind = "map", rows = ["r"], columns = ["c", "d"], cells = [{ row = "r", column = "c", pair = PAIR }] }"#,
+    ]
+    .map(|draw| draw.replace("PAIR", PAIR));
+    for draw in &good {
+        assert_eq!(drawing_problem(draw), "", "{draw}");
+    }
+    let wrong = |i: usize, from: &str, to: &str| drawing_problem(&good[i].replacen(from, to, 1));
+    assert!(wrong(2, "baseline = \"scratch\"", "baseline = \"none\"").contains("no variant.none"));
+    assert!(wrong(3, "[\"b\"]", "[\"b\", \"a\"]").contains("panel a has no downstream.real"));
+    assert!(wrong(4, "\"real\"", "\"none\"").contains("no downstream.none"));
+    assert!(wrong(5, "\"pretrained\"", "\"none\"").contains("no variant.none"));
+    assert!(wrong(6, "\"d\"", "\"c\"").contains("label \"c\" stands twice"));
+    assert!(wrong(6, "row = \"r\"", "row = \"s\"").contains("in no row and column"));
+    assert!(wrong(6, "\"scratch\"", "\"none\"").contains("cell \"r\", \"c\": panel b has no"));
+    let wide = wrong(6, "\"d\"", "\"d\", \"e\", \"f\", \"g\", \"h\"");
+    assert!(wide.contains("6 columns; 5 fit"), "{wide}");
+    let cell = format!("{{ row = \"r\", column = \"c\", pair = {PAIR} }}");
+    let twice = wrong(6, &cell, &format!("{cell}, {cell}"));
+    assert!(twice.contains("cell \"r\", \"c\" stands twice"), "{twice}");
+}
+
 #[test]
 fn rules_name_panels_tasks_and_variants_that_exist() {
     let own =

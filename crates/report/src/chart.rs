@@ -42,6 +42,7 @@ fn series(i: usize, rows: &[CurveRow]) -> Option<Series> {
     let point = |r: &CurveRow| Point { x: r.x, y: r.y, band: r.lo.zip(r.hi) };
     Some(Series {
         name: rows.first()?.series.clone(),
+        part: None,
         mark: Mark::LineAndDots,
         tone: Tone::Colour(i),
         points: rows.iter().map(point).collect(),

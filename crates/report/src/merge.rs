@@ -5,11 +5,14 @@
 use std::{collections::BTreeSet, path::Path};
 
 use randlab_store::table::{
-    AlignmentRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, Table, TimingRow, read_table,
-    write_table,
+    ActivityRow, AlignmentRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, Table,
+    TimingRow, read_table, write_table,
 };
 
-use crate::{ReportError, input::Experiment};
+use crate::{
+    ReportError,
+    input::{Experiment, Run},
+};
 
 const TRAINING: [&str; 2] = ["pretrain", "finetune"];
 const WITH_LABELS: [&str; 3] = ["prepare", "pretrain", "finetune"];
@@ -25,6 +28,7 @@ pub(crate) fn tables(
         merge::<LabelRow>(experiments, &WITH_LABELS, out)?,
         merge::<MetricRow>(experiments, &TRAINING, out)?,
         merge::<LayerRow>(experiments, &TRAINING, out)?,
+        merge_where::<ActivityRow>(experiments, Run::wrote::<ActivityRow>, out)?,
         merge::<AlignmentRow>(experiments, &["align"], out)?,
         merge::<SpectrumRow>(experiments, &["align"], out)?,
         merge::<TimingRow>(experiments, &EVERY, out)?,
@@ -37,12 +41,20 @@ fn merge<T: Table>(
     stages: &[&str],
     out: &Path,
 ) -> Result<String, ReportError> {
+    merge_where::<T>(experiments, |run| stages.contains(&run.stage.as_str()), out)
+}
+
+/// Merges the table of type `T` of the runs that `wanted` picks.
+fn merge_where<T: Table>(
+    experiments: &[Experiment<'_>],
+    wanted: impl Fn(&Run) -> bool,
+    out: &Path,
+) -> Result<String, ReportError> {
     let mut rows = Vec::<T>::new();
     // Two experiments may share a run, which must not stand in the table twice.
     let mut seen = BTreeSet::new();
     for run in experiments.iter().flat_map(|e| &e.runs) {
-        let stage = run.stage.as_str();
-        if stages.contains(&stage) && seen.insert((stage, run.info.id.to_string())) {
+        if wanted(run) && seen.insert((run.stage.as_str(), run.info.id.to_string())) {
             rows.extend(read_table::<T>(&run.dir.join(format!("{}.parquet", T::NAME)))?);
         }
     }

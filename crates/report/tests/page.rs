@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy does not see helpers as part of tests")]
 
+mod comparisons;
 mod fabricate;
 mod nets;
 
@@ -174,6 +175,7 @@ fn figures() -> Vec<FigureSpec> {
                 panel: "p".to_owned(),
                 downstream: downstream.clone(),
                 variants: variants.to_vec(),
+                held_out: false,
             },
         ),
         (
@@ -417,7 +419,7 @@ fn tables_of_all_runs_are_merged() {
     for name in &page.files {
         assert!(page.home.path().join("page").join(name).is_file(), "{name}");
     }
-    assert_eq!(page.files.len(), 9 + 7 + 2);
+    assert_eq!(page.files.len(), 10 + 7 + 2);
 }
 
 #[test]

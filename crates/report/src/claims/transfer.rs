@@ -30,35 +30,25 @@ impl<'e> Runs<'e> {
         self.experiment.batches(&self.pair.panel, &arm, seed)
     }
 
-    /// `of` the run of `variant` minus that of the baseline.
-    fn difference(
-        &self,
-        variant: &str,
-        seed: Seed,
-        of: impl Fn(&Batches) -> Result<f64, String>,
-    ) -> Result<f64, String> {
-        Ok(of(self.get(variant, seed)?)? - of(self.get(&self.pair.baseline, seed)?)?)
-    }
-
     /// Area of the pair's variant minus that of its baseline.
     pub(super) fn gain(&self, seed: Seed) -> Result<f64, String> {
-        self.difference(&self.pair.variant, seed, |run| Ok(run.auc(self.horizon)))
+        self.experiment.auc_gain(self.pair, &self.pair.variant, seed)
     }
 
     /// Area of `variant` minus that of the baseline, per seed.
     fn gains(&self, variant: &str, seeds: &[Seed]) -> Result<Vec<f64>, String> {
-        let gain = |&s: &Seed| self.difference(variant, s, |run| Ok(run.auc(self.horizon)));
-        seeds.iter().map(gain).collect()
+        seeds.iter().map(|&seed| self.experiment.auc_gain(self.pair, variant, seed)).collect()
     }
 
     /// Last accuracy on held-out images of the variant minus that of the baseline.
     fn held_out_gain(&self, seed: Seed) -> Result<f64, String> {
-        self.difference(&self.pair.variant, seed, |run| {
-            let last = run.held_out().last().map(|&(_, _, accuracy)| accuracy);
+        let last = |variant| {
+            let last = self.get(variant, seed)?.held_out().last().map(|&(_, _, accuracy)| accuracy);
             last.ok_or_else(|| {
                 format!("panel {} measures no accuracy on held-out images", self.pair.panel)
             })
-        })
+        };
+        Ok(last(&self.pair.variant)? - last(&self.pair.baseline)?)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which seeds are drawn, and their averages.
 
+use std::collections::BTreeSet;
+
 use randlab_core::Seed;
 
 use super::Point;
@@ -68,6 +70,17 @@ pub(super) fn common_steps(runs: &[&AlignRun]) -> Vec<i64> {
     steps
 }
 
+/// Values at the steps that all runs, given as (step, value), have. A run that ended before counts with its last value.
+pub(super) fn carried(runs: &[Vec<(i64, f64)>]) -> Vec<(i64, Vec<f64>)> {
+    let at = |run: &Vec<(i64, f64)>, step: i64| {
+        let ended = run.last().filter(|last| last.0 < step);
+        ended.or_else(|| run.iter().find(|p| p.0 == step)).map(|p| p.1)
+    };
+    let steps: BTreeSet<i64> = runs.iter().flatten().map(|p| p.0).collect();
+    let all = |step| Some((step, runs.iter().map(|run| at(run, step)).collect::<Option<_>>()?));
+    steps.into_iter().filter_map(all).collect()
+}
+
 /// At most `most` of `items`, evenly chosen, with the first and the last.
 pub(super) fn thin<T: Copy>(items: &[T], most: usize) -> Vec<T> {
     if items.len() <= most || most < 2 {
@@ -86,6 +99,14 @@ mod tests {
         let items: Vec<_> = (0..100).collect();
         assert_eq!(thin(&items, 4), [0, 33, 66, 99]);
         assert_eq!(thin(&items[..3], 4), [0, 1, 2]);
+    }
+
+    #[test]
+    fn ended_runs_are_carried_on_and_steps_of_some_left_out() {
+        let long = vec![(0, 0.1), (10, 0.2), (40, 0.4)];
+        let short = vec![(0, 0.5), (10, 0.6), (25, 0.7)];
+        let expected = [(0, vec![0.1, 0.5]), (10, vec![0.2, 0.6]), (40, vec![0.4, 0.7])];
+        assert_eq!(carried(&[long, short]), expected);
     }
 
     #[test]

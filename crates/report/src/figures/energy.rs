@@ -25,6 +25,7 @@ pub(super) fn block(experiment: &Experiment<'_>, panel: &str) -> Block {
         let fitted = fitted(&runs, &points);
         let measured = Series {
             name: "measured, 95 % over seeds".to_owned(),
+            part: None,
             mark,
             tone: Tone::Colour(0),
             points,
@@ -68,6 +69,7 @@ fn fitted(runs: &[&AlignRun], points: &[Point]) -> Option<Series> {
     let points = form.iter().map(|&(x, y)| Point { x, y: y / most, band: None });
     Some(Series {
         name: "closed form, best fit".to_owned(),
+        part: None,
         mark: Mark::Line,
         tone: Tone::Colour(1),
         points: points.collect(),

@@ -21,6 +21,7 @@ pub(super) fn block(experiment: &Experiment<'_>, panel: &str) -> Block {
     let line = if drawn.dashed { Mark::DashedLine } else { Mark::LineAndDots };
     let series = |name: &str, mark, tone, points, interval| Series {
         name: name.to_owned(),
+        part: None,
         mark,
         tone,
         points,

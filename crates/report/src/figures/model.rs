@@ -35,6 +35,8 @@ pub(crate) enum Body {
     Plot(Plot),
     /// One row of dots per variant.
     Dots(Dots),
+    /// Differences in rows and columns.
+    Map(HeatMap),
     /// A grid of small images.
     Pictures(Pictures),
     /// Nothing; the notes say why.
@@ -57,19 +59,26 @@ pub(crate) struct Axis {
 }
 
 /// How numbers become places on an axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Scale {
     Linear,
     Log,
     /// `ln(1 + x)`: logarithmic, and yet with a place for step 0.
     LogFromZero,
+    /// [`Scale::LogFromZero`] up to a switch, and from there anew: what happens soon after the switch has room.
+    Phases {
+        /// Where the second phase begins.
+        switch: f64,
+    },
 }
 
 /// A curve, or a set of marks.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Series {
-    /// Name in the legend and in `curves`.
+    /// Name in the legend, which lists a name once, and in `curves`.
     pub name: String,
+    /// Told from others of its name in `curves` by this.
+    pub part: Option<String>,
     pub mark: Mark,
     pub tone: Tone,
     pub points: Vec<Point>,
@@ -111,6 +120,7 @@ pub(crate) enum Mark {
     Line,
     LineAndDots,
     DashedLine,
+    Dots,
     OpenCircles,
 }
 
@@ -130,19 +140,63 @@ pub(crate) enum Tone {
 pub(crate) struct Dots {
     /// Title of the axis, with unit.
     pub x_title: String,
-    /// Where runs stop: those that never got there are drawn beyond.
-    pub horizon: f64,
+    pub span: Span,
     pub rows: Vec<DotRow>,
+}
+
+/// What an axis of dots reaches over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Span {
+    /// From 0 to where runs stop: those that never got there are drawn beyond.
+    Horizon(f64),
+    /// Around 0, which is marked.
+    Differences,
 }
 
 /// The seeds of one variant.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DotRow {
     pub name: String,
-    /// Seed, steps, and whether the threshold was reached.
+    /// Seed, number, and whether it was reached.
     pub dots: Vec<(i64, f64, bool)>,
     /// Mean over seeds with its interval.
     pub mean: Point,
+}
+
+/// A map of differences, with labels and cells in the order they are read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HeatMap {
+    /// What the numbers are, with unit.
+    pub title: String,
+    pub rows: Vec<String>,
+    pub columns: Vec<String>,
+    pub cells: Vec<HeatCell>,
+}
+
+/// A cell of a map.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HeatCell {
+    /// Number of the row, from 0.
+    pub row: usize,
+    /// Number of the column, from 0.
+    pub column: usize,
+    /// The difference; a few words say why there is none.
+    pub content: Result<Difference, String>,
+}
+
+/// Mean difference over seeds, with its interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Difference {
+    pub mean: f64,
+    pub interval: Option<(f64, f64)>,
+    pub n_seeds: usize,
+}
+
+impl Difference {
+    /// Whether the interval lies on one side of 0.
+    pub(crate) fn decided(&self) -> bool {
+        self.interval.is_some_and(|(lo, hi)| lo > 0.0 || hi < 0.0)
+    }
 }
 
 /// A grid of small images.
@@ -192,13 +246,20 @@ impl Block {
                 .enumerate()
                 .flat_map(|(i, row)| self.dot_rows(figure, (i, row), &dots.x_title))
                 .collect(),
+            Body::Map(map) => {
+                map.cells.iter().filter_map(|c| self.cell_row(figure, map, c)).collect()
+            }
             Body::Pictures(pictures) => self.picture_rows(figure, &pictures.eigenvalues),
             Body::Nothing => Vec::new(),
         }
     }
 
     fn series_rows(&self, figure: &str, s: &Series, titles: (&str, &str)) -> Vec<CurveRow> {
-        let row = |p: &Point| self.row(figure, &s.name, *p, (s.interval, s.n_seeds), titles);
+        let name = match &s.part {
+            Some(part) => format!("{}, {part}", s.name),
+            None => s.name.clone(),
+        };
+        let row = |p: &Point| self.row(figure, &name, *p, (s.interval, s.n_seeds), titles);
         s.points.iter().map(row).collect()
     }
 
@@ -216,6 +277,15 @@ impl Block {
         let titles = ("row, from the top", title);
         let mean = self.row(figure, &series, mean, (interval, row.dots.len()), titles);
         row.dots.iter().map(dot).chain([mean]).collect()
+    }
+
+    fn cell_row(&self, figure: &str, map: &HeatMap, cell: &HeatCell) -> Option<CurveRow> {
+        let Difference { mean, interval: band, n_seeds } = *cell.content.as_ref().ok()?;
+        let series = format!("{}, {}", map.rows.get(cell.row)?, map.columns.get(cell.column)?);
+        let point = Point { x: (cell.column + 1) as f64, y: mean, band };
+        let interval = if band.is_some() { Interval::MeanT95 } else { Interval::None };
+        let titles = ("column, from the left", map.title.as_str());
+        Some(self.row(figure, &series, point, (interval, n_seeds), titles))
     }
 
     fn picture_rows(&self, figure: &str, eigenvalues: &[f64]) -> Vec<CurveRow> {

@@ -1,7 +1,7 @@
 //! Steps until a training accuracy is reached, one dot per seed.
 
 use super::{
-    Block, Body, DotRow, Dots,
+    Block, Body, DotRow, Dots, Span,
     average::{Drawn, average},
     learning::runs,
 };
@@ -33,7 +33,7 @@ pub(super) fn block(
     let x_title = format!("optimiser steps to {percent} % training accuracy");
     let title = format!("{panel}: {task} labels, {} seeds", drawn.seeds.len());
     let dataset = experiment.dataset(panel).to_owned();
-    let body = Body::Dots(Dots { x_title, horizon: horizon as f64, rows });
+    let body = Body::Dots(Dots { x_title, span: Span::Horizon(horizon as f64), rows });
     Block { panel: format!("{panel}.{task}"), title, dataset, notes: drawn.notes, body }
 }
 

@@ -56,6 +56,7 @@ fn last(experiment: &Experiment<'_>, panel: &str, runs: &[&AlignRun], view: &Vie
     }
     Series {
         name: name.to_owned(),
+        part: None,
         mark: Mark::LineAndDots,
         tone: Tone::Colour(0),
         points,
@@ -78,6 +79,7 @@ fn all_steps(runs: &[&AlignRun], view: &View<'_>) -> Vec<Series> {
         }
         Series {
             name: format!("step {step}"),
+            part: None,
             mark: Mark::Line,
             tone: Tone::Shade(i as f64 / end.max(1) as f64),
             points,
@@ -92,6 +94,7 @@ fn paper(reference: &Reference) -> Series {
     let points = reference.x.iter().zip(&reference.y).map(|(&x, &y)| Point { x, y, band: None });
     Series {
         name: "read off the paper".to_owned(),
+        part: None,
         mark: Mark::OpenCircles,
         tone: Tone::Colour(1),
         points: points.collect(),

@@ -1,12 +1,14 @@
 //! What the runs of an experiment left behind, in the shape figures and claims ask for.
 
+mod activity;
 mod align;
 mod batches;
 mod fit;
+mod gains;
 mod layers;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -14,9 +16,10 @@ use randlab_core::{RunId, Seed};
 use randlab_recipe::{ReportedExperiment, ReportedRun, RunInfo};
 use randlab_store::{
     Manifest, Status,
-    table::{RunRow, read_table},
+    table::{RunRow, Table, read_table},
 };
 
+pub(crate) use activity::{Activity, BINS, Histogram};
 pub(crate) use align::{AlignRun, Spectrum};
 pub(crate) use batches::Batches;
 pub(crate) use fit::Fit;
@@ -33,6 +36,8 @@ pub(crate) struct Run {
     pub row: RunRow,
     pub status: Status,
     pub environment: BTreeMap<String, serde_json::Value>,
+    /// Names of the files it wrote.
+    outputs: BTreeSet<String>,
 }
 
 /// An experiment of the page and the numbers of its runs.
@@ -164,7 +169,13 @@ impl Run {
             row,
             status: manifest.status,
             environment: manifest.environment,
+            outputs: manifest.outputs.into_iter().map(|file| file.name).collect(),
         })
+    }
+
+    /// Whether the run wrote a table that not every run of its stage writes.
+    pub(crate) fn wrote<T: Table>(&self) -> bool {
+        self.outputs.contains(&format!("{}.parquet", T::NAME))
     }
 
     /// False when the run ended below the accuracy it had to reach.

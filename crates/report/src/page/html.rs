@@ -137,7 +137,7 @@ fn runs(page: &Page<'_>) -> Markup {
         }
         p.links {
             "Tables of all runs: "
-            @for name in ["runs", "labels", "metrics", "layers", "alignment", "spectra", "timing"] {
+            @for name in ["runs", "labels", "metrics", "layers", "activity", "alignment", "spectra", "timing"] {
                 a href={ "tables/" (name) ".parquet" } { (name) } " "
             }
         }

@@ -39,10 +39,38 @@ impl Canvas {
     }
 
     /// A circle.
-    pub(super) fn circle(&mut self, (x, y): (f64, f64), radius: f64, class: &str) {
+    pub(super) fn circle(&mut self, centre: (f64, f64), radius: f64, class: &str) {
+        self.faint_circle(centre, radius, class, 1.0);
+    }
+
+    /// A circle; `opacity` 1 is full.
+    pub(super) fn faint_circle(
+        &mut self,
+        (x, y): (f64, f64),
+        radius: f64,
+        class: &str,
+        opacity: f64,
+    ) {
+        let faint =
+            if opacity < 1.0 { format!(" opacity=\"{opacity:.2}\"") } else { String::new() };
         let _ = write!(
             self.0,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" class=\"{class}\"/>"
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" class=\"{class}\"{faint}/>"
+        );
+    }
+
+    /// A rectangle by its upper left corner and its size; `opacity` 1 is full.
+    pub(super) fn rect(
+        &mut self,
+        ((x, y), (width, height)): ((f64, f64), (f64, f64)),
+        class: &str,
+        opacity: f64,
+    ) {
+        let faint =
+            if opacity < 1.0 { format!(" opacity=\"{opacity:.2}\"") } else { String::new() };
+        let _ = write!(
+            self.0,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" class=\"{class}\"{faint}/>"
         );
     }
 
@@ -94,9 +122,34 @@ pub(super) fn text_width(text: &str) -> f64 {
     text.chars().count() as f64 * 7.5
 }
 
+/// Breaks text between words into lines of `width` at most, where words are that short.
+pub(super) fn wrap(text: &str, width: f64) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let Some(line) = lines.last_mut() else { continue };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if text_width(&format!("{line} {word}")) <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_text_is_broken_between_words() {
+        let text = "2 of 5 runs did not fit their labels (below 0.95): shown all the same, they prove nothing";
+        let lines = wrap(text, 370.0);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.join(" "), text);
+    }
 
     #[test]
     fn text_cannot_leave_its_element() {

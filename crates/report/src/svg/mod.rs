@@ -7,6 +7,7 @@
 mod canvas;
 mod dots;
 mod header;
+mod map;
 mod pictures;
 mod plot;
 mod scale;
@@ -75,6 +76,7 @@ fn draw(block: &Block, clip: &str) -> (String, f64) {
     let height = match &block.body {
         Body::Plot(plot) => plot::draw(&mut canvas, plot, top, clip),
         Body::Dots(dots) => dots::draw(&mut canvas, dots, top),
+        Body::Map(map) => map::draw(&mut canvas, map, top),
         Body::Pictures(pictures) => pictures::draw(&mut canvas, pictures, top),
         Body::Nothing => top + 4.0,
     };

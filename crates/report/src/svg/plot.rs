@@ -5,7 +5,7 @@ use super::{
     canvas::{Canvas, text_width},
     scale::Mapped,
 };
-use crate::figures::{Mark, Plot, Point, Series, Tone};
+use crate::figures::{Axis, Mark, Plot, Point, Scale, Series, Tone};
 
 const LEFT: f64 = 50.0;
 const RIGHT: f64 = WIDTH - 10.0;
@@ -22,6 +22,9 @@ pub(super) fn draw(canvas: &mut Canvas, plot: &Plot, top: f64, clip: &str) -> f6
     let x = Mapped::over(plot.x.scale, points().map(|p| p.x), (LEFT, RIGHT));
     let y = Mapped::over(plot.y.scale, ordinates(&plot.series).into_iter(), (bottom, top));
     axes(canvas, (&x, &y), (top, bottom));
+    if let Scale::Phases { switch } = plot.x.scale {
+        canvas.line((x.at(switch), top), (x.at(switch), bottom), "axis dash");
+    }
     canvas.clip(clip, (LEFT - 5.0, top - 5.0), (RIGHT - LEFT + 10.0, HEIGHT + 10.0));
     for s in &plot.series {
         band(canvas, s, &x, &y);
@@ -30,8 +33,18 @@ pub(super) fn draw(canvas: &mut Canvas, plot: &Plot, top: f64, clip: &str) -> f6
         curve(canvas, s, &x, &y);
     }
     canvas.end();
-    canvas.text((f64::midpoint(LEFT, RIGHT), bottom + 38.0), "m c", &plot.x.title);
+    titles(canvas, &plot.x, bottom + 38.0);
     bottom + 46.0
+}
+
+/// The title of the abscissa; with two phases one for each.
+fn titles(canvas: &mut Canvas, axis: &Axis, y: f64) {
+    if matches!(axis.scale, Scale::Phases { .. }) {
+        canvas.text((LEFT, y), "m", "pre-training steps");
+        canvas.text((RIGHT, y), "m e", "steps after the switch");
+    } else {
+        canvas.text((f64::midpoint(LEFT, RIGHT), y), "m c", &axis.title);
+    }
 }
 
 /// What the axis of ordinates must hold: all points, and bands as far as they do not dwarf them. With two seeds a 95 %
@@ -70,7 +83,8 @@ fn band(canvas: &mut Canvas, series: &Series, x: &Mapped, y: &Mapped) {
     if banded().count() < 2 {
         // A band needs two points; a lone interval is a bar.
         for (at, (lo, hi)) in banded() {
-            canvas.line((x.at(at), y.at(lo)), (x.at(at), y.at(hi)), &stroke(series.tone));
+            let ends = [(x.at(at), y.at(lo)), (x.at(at), y.at(hi))];
+            canvas.path(&ends, &stroke(series.tone), opacity(series.tone));
         }
         return;
     }
@@ -87,35 +101,52 @@ fn curve(canvas: &mut Canvas, series: &Series, x: &Mapped, y: &Mapped) {
     let visible = |p: &&Point| p.x.is_finite() && p.y.is_finite();
     let points: Vec<_> =
         series.points.iter().filter(visible).map(|p| (x.at(p.x), y.at(p.y))).collect();
-    if series.mark != Mark::OpenCircles {
+    if is_line(series) {
         canvas.path(&points, &line_class(series), opacity(series.tone));
     }
     for &point in &points {
-        match series.mark {
-            Mark::OpenCircles => {
-                canvas.circle(point, 4.0, &format!("ring {}", stroke(series.tone)));
-            }
-            Mark::LineAndDots => canvas.circle(point, 2.6, &format!("dot {}", fill(series.tone))),
-            Mark::Line | Mark::DashedLine => {}
+        if series.mark == Mark::LineAndDots {
+            canvas.circle(point, 2.6, &format!("dot {}", fill(series.tone)));
+        } else {
+            lone_mark(canvas, series, point);
         }
     }
+}
+
+/// The mark of a series without a line.
+fn lone_mark(canvas: &mut Canvas, series: &Series, at: (f64, f64)) {
+    let faint = opacity(series.tone);
+    match series.mark {
+        Mark::OpenCircles => {
+            canvas.faint_circle(at, 4.0, &format!("ring {}", stroke(series.tone)), faint);
+        }
+        Mark::Dots => canvas.faint_circle(at, 3.5, &format!("dot {}", fill(series.tone)), faint),
+        Mark::Line | Mark::LineAndDots | Mark::DashedLine => {}
+    }
+}
+
+fn is_line(series: &Series) -> bool {
+    !matches!(series.mark, Mark::OpenCircles | Mark::Dots)
 }
 
 /// Swatches and names above the plot, where they cover no data.
 fn legend(canvas: &mut Canvas, series: &[Series], top: f64) -> f64 {
     const SWATCH: f64 = 22.0;
     let (mut x, mut y) = (0.0, top + 12.0);
-    for s in series {
+    for (i, s) in series.iter().enumerate() {
+        if series[..i].iter().any(|other| other.name == s.name) {
+            continue;
+        }
         let width = SWATCH + 5.0 + text_width(&s.name) + 12.0;
         if x > 0.0 && x + width > WIDTH {
             (x, y) = (0.0, y + 18.0);
         }
         let middle = y - 4.5;
-        if s.mark == Mark::OpenCircles {
-            canvas.circle((x + SWATCH / 2.0, middle), 4.0, &format!("ring {}", stroke(s.tone)));
-        } else {
+        if is_line(s) {
             let ends = [(x, middle), (x + SWATCH, middle)];
             canvas.path(&ends, &line_class(s), opacity(s.tone));
+        } else {
+            lone_mark(canvas, s, (x + SWATCH / 2.0, middle));
         }
         canvas.text((x + SWATCH + 5.0, y), "", &s.name);
         x += width;
@@ -145,5 +176,5 @@ fn number(tone: Tone) -> String {
 }
 
 fn opacity(tone: Tone) -> f64 {
-    if let Tone::Shade(share) = tone { 0.25 + 0.75 * share } else { 1.0 }
+    if let Tone::Shade(share) = tone { 0.35 + 0.65 * share } else { 1.0 }
 }

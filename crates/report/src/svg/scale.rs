@@ -24,8 +24,8 @@ impl Mapped {
         let air = ((b - a) * AIR).max(1e-9 + a.abs() * 0.01);
         // Small steps from 0 show as what they are when the axis begins there.
         let from_zero = scale == Scale::Linear && lo >= 0.0 && lo < 0.5 * hi;
-        let start =
-            if from_zero || scale == Scale::LogFromZero && lo <= 0.0 { 0.0 } else { a - air };
+        let from_step_0 = matches!(scale, Scale::LogFromZero | Scale::Phases { .. }) && lo <= 0.0;
+        let start = if from_zero || from_step_0 { 0.0 } else { a - air };
         Self { scale, ends: (start, b + air), place }
     }
 
@@ -41,15 +41,19 @@ impl Mapped {
     /// Ticks: places and labels.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         let (lo, hi) = (unwarp(self.scale, self.ends.0), unwarp(self.scale, self.ends.1));
-        let values = match self.scale {
-            Scale::Linear => linear(lo, hi),
-            Scale::Log => logarithmic(lo, hi),
-            Scale::LogFromZero => {
-                let zero = (lo <= 0.0).then_some(0.0);
-                zero.into_iter().chain(decades(lo.max(0.9), hi, &[1.0])).collect()
+        let plain = |values: Vec<f64>| values.into_iter().map(|v| (self.at(v), label(v))).collect();
+        match self.scale {
+            Scale::Linear => plain(linear(lo, hi)),
+            Scale::Log => plain(logarithmic(lo, hi)),
+            Scale::LogFromZero => plain(from_zero(lo, hi)),
+            // Ticks of the second phase count from the switch, which itself has no label.
+            Scale::Phases { switch } => {
+                let mut ticks: Vec<_> = plain(from_zero(lo, switch));
+                let later = decades(0.9, hi - switch, &[1.0]).into_iter();
+                ticks.extend(later.map(|v| (self.at(switch + v), format!("+{}", label(v)))));
+                ticks
             }
-        };
-        values.into_iter().map(|v| (self.at(v), label(v))).collect()
+        }
     }
 }
 
@@ -57,7 +61,8 @@ fn warp(scale: Scale, value: f64) -> f64 {
     match scale {
         Scale::Linear => value,
         Scale::Log => value.ln(),
-        Scale::LogFromZero => value.ln_1p(),
+        Scale::Phases { switch } if value > switch => switch.ln_1p() + (value - switch).ln_1p(),
+        Scale::LogFromZero | Scale::Phases { .. } => value.ln_1p(),
     }
 }
 
@@ -65,8 +70,17 @@ fn unwarp(scale: Scale, value: f64) -> f64 {
     match scale {
         Scale::Linear => value,
         Scale::Log => value.exp(),
-        Scale::LogFromZero => value.exp_m1(),
+        Scale::Phases { switch } if value > switch.ln_1p() => {
+            switch + (value - switch.ln_1p()).exp_m1()
+        }
+        Scale::LogFromZero | Scale::Phases { .. } => value.exp_m1(),
     }
+}
+
+/// Zero and decades.
+fn from_zero(lo: f64, hi: f64) -> Vec<f64> {
+    let zero = (lo <= 0.0).then_some(0.0);
+    zero.into_iter().chain(decades(lo.max(0.9), hi, &[1.0])).collect()
 }
 
 /// Round numbers between `lo` and `hi`, at the largest spacing that leaves four or more.
@@ -123,6 +137,16 @@ mod tests {
         assert_eq!(labels(Scale::Log, &[0.009, 21.0]), ["0.01", "0.1", "1", "10"]);
         assert_eq!(labels(Scale::Log, &[0.3, 4.0]), ["0.5", "1", "2"]);
         assert_eq!(labels(Scale::LogFromZero, &[0.0, 720.0]), ["0", "1", "10", "100"]);
+    }
+
+    #[test]
+    fn the_second_phase_counts_from_the_switch() {
+        let scale = Scale::Phases { switch: 500.0 };
+        assert_eq!(labels(scale, &[0.0, 530.0]), ["0", "1", "10", "100", "+1", "+10"]);
+        let axis = Mapped::over(scale, [0.0, 1000.0].into_iter(), (0.0, 100.0));
+        // Equally long phases are equally wide.
+        let (start, switch, end) = (axis.at(0.0), axis.at(500.0), axis.at(1000.0));
+        assert!((end - switch - (switch - start)).abs() < 1e-9 && start == 0.0);
     }
 
     #[test]

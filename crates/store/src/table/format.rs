@@ -5,8 +5,8 @@ use std::fmt::Write;
 use arrow::datatypes::{DataType, Field};
 
 use super::{
-    AlignmentRow, ClaimRow, CurveRow, LabelRow, LayerRow, MetricRow, PeerRow, RunRow, ScalingRow,
-    SpectrumRow, Table, TimingRow,
+    ActivityRow, AlignmentRow, ClaimRow, CurveRow, LabelRow, LayerRow, MetricRow, PeerRow, RunRow,
+    ScalingRow, SpectrumRow, Table, TimingRow,
 };
 
 /// Column lists of all tables, as Markdown.
@@ -20,6 +20,7 @@ pub fn format_docs() -> String {
     describe::<LabelRow>(&mut text);
     describe::<MetricRow>(&mut text);
     describe::<LayerRow>(&mut text);
+    describe::<ActivityRow>(&mut text);
     describe::<AlignmentRow>(&mut text);
     describe::<SpectrumRow>(&mut text);
     describe::<CurveRow>(&mut text);

@@ -1,4 +1,4 @@
-//! The tables: nine of the pipeline, two of its benchmarks.
+//! The tables: ten of the pipeline, two of its benchmarks.
 //!
 //! Long and tidy: a row is one measurement, wide only where every column is always there. Facts about a run stand in
 //! `runs` alone, and everything joins it on `run_id` (with `stage`). What differs from machine to machine stands in
