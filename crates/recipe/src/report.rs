@@ -307,6 +307,16 @@ pub enum Rule {
         /// Panel.
         panel: String,
     },
+    /// How far the leading eigenvectors of pooled filters lie among few of the data's: for each of them the sum of its
+    /// largest squared components along the data's eigenvectors, and of these sums the smallest.
+    EigenvectorSpan {
+        /// Panel.
+        panel: String,
+        /// Eigenvectors looked at.
+        vectors: u32,
+        /// Components added up.
+        components: u32,
+    },
     /// Area under the training curve (mean minibatch accuracy over the horizon), variant minus baseline, paired by seed.
     AucGain {
         /// What is compared.
@@ -413,6 +423,7 @@ impl Rule {
             | Self::Trend { panel }
             | Self::EndRatio { panel, .. }
             | Self::Sphericity { panel }
+            | Self::EigenvectorSpan { panel, .. }
             | Self::DepthTrend { panel, .. } => vec![panel],
             Self::AucGain { pair }
             | Self::SpeedUp { pair, .. }

@@ -9,7 +9,7 @@ use super::{
     estimate::{PAIRED, STUDENT},
 };
 use crate::{
-    input::{AlignRun, Experiment, Fit, Spectrum},
+    input::{AlignRun, Basis, Experiment, Fit, Spectrum},
     stats::{mean, pearson, slope, spearman},
 };
 
@@ -287,9 +287,46 @@ pub(super) fn sphericity(
     Estimate::number(chi2.ok_or("no eigenspace is repeated, or there are too few filters")?, n)
 }
 
+pub(super) fn eigenvector_span(
+    experiment: &Experiment<'_>,
+    panel: &str,
+    (vectors, components): (u32, u32),
+    fit: &Fit,
+) -> Result<Estimate, String> {
+    let (_, n) = clean_pool(experiment, panel, fit)?;
+    let path = experiment.pool_run(panel)?.dir.join("eigenbasis.safetensors");
+    let basis = Basis::read(&path).map_err(|e| e.to_string())?;
+    let of = |part: &str| {
+        let found = basis.vectors(part).map_err(|e| e.to_string())?;
+        found.map(|v| v.rows).ok_or_else(|| format!("no eigenvectors of the {part}"))
+    };
+    let (weights, data) = (of("weights")?, of("data")?);
+    let spans = weights.iter().take(vectors as usize).map(|w| span(w, &data, components as usize));
+    let least = spans.reduce(f64::min).ok_or("no eigenvectors were asked for")?;
+    Estimate::number(least, n)
+}
+
+/// Sum of the largest squared components of a unit vector along an orthonormal basis.
+fn span(vector: &[f64], basis: &[Vec<f64>], components: usize) -> f64 {
+    let along = |b: &Vec<f64>| vector.iter().zip(b).map(|(x, y)| x * y).sum::<f64>().powi(2);
+    let mut squares: Vec<f64> = basis.iter().map(along).collect();
+    squares.sort_by(|a, b| b.total_cmp(a));
+    squares.iter().take(components).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_largest_components_are_added_up() {
+        let basis = [vec![1.0, 0.0, 0.0], vec![0.0, 0.8, 0.6], vec![0.0, -0.6, 0.8]];
+        // Components 0.6, 0.64 and -0.48.
+        let vector = [0.6, 0.8, 0.0];
+        assert!((span(&vector, &basis, 1) - 0.4096).abs() < 1e-12);
+        assert!((span(&vector, &basis, 2) - 0.7696).abs() < 1e-12);
+        assert!((span(&vector, &basis, 9) - 1.0).abs() < 1e-12);
+    }
 
     #[test]
     fn the_peak_is_chosen_by_the_other_curves() {

@@ -106,6 +106,9 @@ fn estimate(rule: &Rule, experiment: &Experiment<'_>, fit: &Fit) -> Result<Estim
             alignment::reference_rms(experiment, panel, paper, fit)
         }
         Rule::Sphericity { panel } => alignment::sphericity(experiment, panel, fit),
+        Rule::EigenvectorSpan { panel, vectors, components } => {
+            alignment::eigenvector_span(experiment, panel, (*vectors, *components), fit)
+        }
         Rule::AucGain { pair } => transfer::auc_gain(experiment, pair, seeds),
         Rule::SpeedUp { pair, accuracy } => transfer::speed_up(experiment, pair, *accuracy, seeds),
         Rule::GainShare { pair, of } => transfer::gain_share(experiment, pair, of, seeds),

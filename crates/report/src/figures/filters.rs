@@ -1,13 +1,9 @@
 //! First-layer filters and eigenvectors as grids of small images (paper, Figure 3).
 
-use super::{
-    Block, Body, Picture, Pictures,
-    average::Drawn,
-    basis::{Basis, Vectors},
-};
+use super::{Block, Body, Picture, Pictures, average::Drawn};
 use crate::{
     ReportError,
-    input::{Experiment, Fit, Run},
+    input::{Basis, Experiment, Fit, Run, Vectors},
 };
 
 /// Filters shown before and after training.

@@ -5,7 +5,6 @@
 
 mod activity;
 mod average;
-mod basis;
 mod energy;
 mod filters;
 mod gains;

@@ -2,6 +2,7 @@
 
 mod activity;
 mod align;
+mod basis;
 mod batches;
 mod fit;
 mod gains;
@@ -21,6 +22,7 @@ use randlab_store::{
 
 pub(crate) use activity::{Activity, BINS, Histogram};
 pub(crate) use align::{AlignRun, Spectrum};
+pub(crate) use basis::{Basis, Vectors};
 pub(crate) use batches::Batches;
 pub(crate) use fit::Fit;
 pub(crate) use layers::{ACTIVE, Layers, OUTPUT_RMS};
@@ -78,9 +80,14 @@ impl<'a> Experiment<'a> {
         self.runs.iter().filter(move |r| r.stage == stage && r.info.panel == panel)
     }
 
+    /// The pretrain runs of a panel, without those on top of drawn layers.
+    fn nets(&self, panel: &str) -> impl Iterator<Item = &Run> {
+        self.of("pretrain", panel).filter(|r| r.info.arm.is_empty())
+    }
+
     /// The pretrain run of a seed.
     pub(crate) fn pretrain(&self, panel: &str, seed: Seed) -> Option<&Run> {
-        self.of("pretrain", panel).find(|r| r.info.seed == seed)
+        self.nets(panel).find(|r| r.info.seed == seed)
     }
 
     /// The alignment of one seed's run; the text says why there is none.
@@ -147,7 +154,7 @@ impl<'a> Experiment<'a> {
 
     /// Root seeds of a panel, rising.
     pub(crate) fn seeds(&self, panel: &str) -> Vec<Seed> {
-        let mut seeds: Vec<_> = self.of("pretrain", panel).map(|r| r.info.seed).collect();
+        let mut seeds: Vec<_> = self.nets(panel).map(|r| r.info.seed).collect();
         seeds.sort();
         seeds
     }

@@ -11,7 +11,7 @@ use crate::ReportError;
 const ENLARGE: u32 = 12;
 
 /// An `eigenbasis.safetensors`.
-pub(super) struct Basis<'a> {
+pub(crate) struct Basis<'a> {
     path: &'a Path,
     file: TensorFile,
     layer: String,
@@ -21,19 +21,19 @@ pub(super) struct Basis<'a> {
 
 /// Channels and side of a square filter.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct FilterShape {
+pub(crate) struct FilterShape {
     pub channels: usize,
     pub side: usize,
 }
 
 /// Eigenvalues and eigenvectors, largest first.
-pub(super) struct Vectors {
+pub(crate) struct Vectors {
     pub values: Vec<f64>,
     pub rows: Vec<Vec<f64>>,
 }
 
 impl<'a> Basis<'a> {
-    pub(super) fn read(path: &'a Path) -> Result<Self, ReportError> {
+    pub(crate) fn read(path: &'a Path) -> Result<Self, ReportError> {
         let file = TensorFile::read(path)?;
         let size = |i| file.header["shape"][i].as_u64().and_then(|n| usize::try_from(n).ok());
         let layer = file.header["layer"].as_str().map(str::to_owned);
@@ -44,7 +44,7 @@ impl<'a> Basis<'a> {
     }
 
     /// Eigenvectors of `part`; none where they were not computed.
-    pub(super) fn vectors(&self, part: &str) -> Result<Option<Vectors>, ReportError> {
+    pub(crate) fn vectors(&self, part: &str) -> Result<Option<Vectors>, ReportError> {
         let get = |name: &str| self.file.tensors.get(&format!("{part}/{name}"));
         let (Some(values), Some(vectors)) = (get("eigenvalues"), get("eigenvectors")) else {
             return Ok(None);
@@ -58,7 +58,7 @@ impl<'a> Basis<'a> {
     }
 
     /// Weights of the first layer in a checkpoint, one row per filter.
-    pub(super) fn filters(&self, path: &Path) -> Result<Vec<Vec<f64>>, ReportError> {
+    pub(crate) fn filters(&self, path: &Path) -> Result<Vec<Vec<f64>>, ReportError> {
         let file = TensorFile::read(path)?;
         let name = format!("{}.weight", self.layer);
         let tensor = file.tensors.get(&name);
@@ -103,7 +103,7 @@ impl FilterShape {
     }
 
     /// The filter around mid grey, scaled to its own largest entry. With three channels in colour, else their mean.
-    pub(super) fn png(self, row: &[f64], figure: &str) -> Result<Vec<u8>, ReportError> {
+    pub(crate) fn png(self, row: &[f64], figure: &str) -> Result<Vec<u8>, ReportError> {
         let most = row.iter().fold(0.0_f64, |m, x| m.max(x.abs())).max(f64::MIN_POSITIVE);
         let side = u32::try_from(self.side).unwrap_or(0);
         let level = |channel: usize, y: u32, x: u32| {
