@@ -10,6 +10,16 @@ DATASET ?= photos
 SEEDS ?=
 RUNS ?= runs
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+CONFIRM ?=
+NETS ?=
+BATCH ?=
+THREADS ?=
+PEERS ?=
+PYTHON ?=
+ROUNDS ?= 7
+BUDGET ?= 60
+RUN ?= ""
+IMAGE ?= ""
 
 NOTHING :=
 SPACE := $(NOTHING) $(NOTHING)
@@ -133,14 +143,3 @@ clean-runs: ## remove all runs of this scale: CONFIRM=1
 distclean: ## remove everything git ignores, runs and downloads included: CONFIRM=1
 	@test "$(CONFIRM)" = 1 || { echo "make: error: this removes target, $(RUNS) and data/raw; say CONFIRM=1" >&2; exit 2; }
 	rm -rf target $(RUNS) data/raw
-
-CONFIRM ?=
-NETS ?=
-BATCH ?=
-THREADS ?=
-PEERS ?=
-PYTHON ?=
-ROUNDS ?= 7
-BUDGET ?= 60
-RUN ?= ""
-IMAGE ?= ""

@@ -36,13 +36,13 @@ macro_rules! table {
 
             fn rows(batch: &arrow::record_batch::RecordBatch) -> Result<Vec<Self>, String> {
                 use $crate::table::{cell::Cell, declare::{column, null}};
-                $(let $key = column(batch, stringify!($key))?;)*
-                $(let $column = column(batch, stringify!($column))?;)*
+                $(let $key = column::<$key_type>(batch, stringify!($key))?;)*
+                $(let $column = column::<$type>(batch, stringify!($column))?;)*
                 (0..batch.num_rows())
                     .map(|i| {
                         Ok(Self {
-                            $($key: <$key_type>::get($key, i).ok_or_else(|| null(stringify!($key), i))?,)*
-                            $($column: <$type>::get($column, i).ok_or_else(|| null(stringify!($column), i))?,)*
+                            $($key: <$key_type>::get(&$key, i).ok_or_else(|| null(stringify!($key), i))?,)*
+                            $($column: <$type>::get(&$column, i).ok_or_else(|| null(stringify!($column), i))?,)*
                         })
                     })
                     .collect()
@@ -60,10 +60,12 @@ pub(super) use table;
 use std::collections::HashMap;
 
 use arrow::{
-    array::Array,
+    array::{ArrayRef, new_null_array},
     datatypes::{DataType, Field},
     record_batch::RecordBatch,
 };
+
+use super::cell::Cell;
 
 pub(super) fn field(
     name: &str,
@@ -78,8 +80,13 @@ pub(super) fn field(
     Field::new(name, data, nullable).with_metadata(HashMap::from(metadata))
 }
 
-pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a dyn Array, String> {
-    batch.column_by_name(name).map(AsRef::as_ref).ok_or_else(|| format!("no column '{name}'"))
+/// A column; one that may be null need not be there, since older files do not have those added later.
+pub(super) fn column<T: Cell>(batch: &RecordBatch, name: &str) -> Result<ArrayRef, String> {
+    match batch.column_by_name(name) {
+        Some(column) => Ok(column.clone()),
+        None if T::NULLABLE => Ok(new_null_array(&T::data_type(), batch.num_rows())),
+        None => Err(format!("no column '{name}'")),
+    }
 }
 
 pub(super) fn null(name: &str, row: usize) -> String {

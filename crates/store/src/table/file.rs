@@ -104,9 +104,13 @@ fn check_schema<T: Table>(found: &Schema) -> Result<(), String> {
         return Err(format!("holds table {stated}, expected {wanted}"));
     }
     for field in T::fields() {
-        let column = found
-            .field_with_name(field.name())
-            .map_err(|_| format!("no column '{}'", field.name()))?;
+        let Ok(column) = found.field_with_name(field.name()) else {
+            // Older files do not have what was added later, and that may be null.
+            if field.is_nullable() {
+                continue;
+            }
+            return Err(format!("no column '{}'", field.name()));
+        };
         if column.data_type() != field.data_type() {
             return Err(format!(
                 "column '{}' is {}, expected {}",
@@ -122,7 +126,7 @@ fn check_schema<T: Table>(found: &Schema) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{CurveRow, LabelRow};
+    use crate::table::{CurveRow, LabelRow, declare::table};
 
     fn label(id: i32) -> LabelRow {
         LabelRow {
@@ -179,6 +183,25 @@ mod tests {
         let path = dir.path().join("c.parquet");
         write_table::<CurveRow>(&path, vec![]).unwrap();
         assert!(read_table::<CurveRow>(&path).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_from_before_a_column_was_added_reads_as_null() {
+        table! { "labels" "1" "one image" => OlderRow {
+            key run_id: String, "1", "run";
+            key image_id: i32, "1", "image";
+            col split: String, "1", "split";
+            col scheme: String, "1", "scheme";
+        }}
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels.parquet");
+        let older = OlderRow { image_id: 3, scheme: "real".into(), ..OlderRow::default() };
+        write_table(&path, vec![older]).unwrap();
+        let expected = LabelRow { image_id: 3, scheme: "real".into(), ..LabelRow::default() };
+        assert_eq!(read_table::<LabelRow>(&path).unwrap(), vec![expected]);
+        // The other way round, a column that must be there is missed.
+        write_table(&path, vec![curve(1.0, 2.0)]).unwrap();
+        assert!(read_table::<OlderRow>(&path).is_err());
     }
 
     #[test]
