@@ -38,8 +38,13 @@ fn every_configuration_it_writes_can_be_read_back() {
     assert!(parse_all::<TrainConfig>(&stage("pretrain")) > 0);
     assert!(parse_all::<TrainConfig>(&stage("finetune")) > 0);
     assert!(parse_all::<AlignConfig>(&stage("align")) > 0);
-    assert_eq!(parse_all::<ReportConfig>(&stage("report")), 4);
-    assert!(stage("photos.mk").exists());
+    let pages = parse_all::<ReportConfig>(&stage("report"));
+    assert!(stage("report/photos.toml").exists() && stage("photos.mk").exists());
+    // One page for each experiment of `all`; another asked for by name has one of its own.
+    assert!(!stage("report/photos.sign-map.toml").exists());
+    assert!(plan(dir.path(), &["--scale", "smoke", "--with", "sign-map"]).status.success());
+    assert!(stage("report/photos.sign-map.toml").exists());
+    assert_eq!(parse_all::<ReportConfig>(&stage("report")), pages + 1);
 }
 
 #[test]
@@ -61,6 +66,7 @@ fn wrong_input_is_one_line_and_code_2() {
         (["--dataset", "nope"], "pipelines/datasets/nope.toml"),
         (["--dataset", "mine.toml"], "mine.toml"),
         (["--seeds", "x"], "--seeds"),
+        (["--with", "nope"], "--with nope"),
     ] {
         let output = plan(dir.path(), &args);
         let message = String::from_utf8_lossy(&output.stderr);

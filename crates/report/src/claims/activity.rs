@@ -9,7 +9,7 @@ use super::{
     transfer::Runs,
 };
 use crate::{
-    input::{ACTIVE, Experiment, Layers, OUTPUT_RMS},
+    input::{ACTIVE, Experiment, Layers},
     stats::spearman,
 };
 
@@ -31,12 +31,12 @@ impl Arm<'_> {
         experiment.layers("finetune", self.panel, &self.name(), seed)
     }
 
-    /// Mean of `metric` over the last `n` hidden layers at `step` of a run of this arm or its parent.
-    fn late(self, layers: &Layers, metric: &str, n: u32, step: i64) -> Result<f64, String> {
+    /// Mean active fraction of the last `n` hidden layers at `step` of a run of this arm or its parent.
+    fn late(self, layers: &Layers, n: u32, step: i64) -> Result<f64, String> {
         let count = usize::try_from(n).unwrap_or(usize::MAX);
-        layers.late_mean(metric, count, step).ok_or_else(|| {
+        layers.late_mean(ACTIVE, count, step).ok_or_else(|| {
             let (panel, names) = (self.panel, layers.names().join(", "));
-            format!("panel {panel} lacks {metric} at step {step} in the last {n} of {names}")
+            format!("panel {panel} lacks {ACTIVE} at step {step} in the last {n} of {names}")
         })
     }
 
@@ -44,8 +44,8 @@ impl Arm<'_> {
     fn kept(self, experiment: &Experiment<'_>, n: u32, seed: Seed) -> Result<f64, String> {
         let before = experiment.layers("pretrain", self.panel, "", seed)?;
         let after = self.layers(experiment, seed)?;
-        let end = self.late(after, ACTIVE, n, last_step(after))?;
-        Ok(end / self.late(before, ACTIVE, n, 0)?)
+        let end = self.late(after, n, last_step(after))?;
+        Ok(end / self.late(before, n, 0)?)
     }
 
     /// The late active fraction at a moment of the downstream run.
@@ -65,12 +65,7 @@ impl Arm<'_> {
                 step.ok_or_else(|| format!("{} measures no activity after one epoch", self.name()))?
             }
         };
-        self.late(layers, ACTIVE, n, step)
-    }
-
-    /// Size of the signal behind the last hidden layer before downstream training.
-    fn signal(self, experiment: &Experiment<'_>, seed: Seed) -> Result<f64, String> {
-        self.late(self.layers(experiment, seed)?, OUTPUT_RMS, 1, 0)
+        self.late(layers, n, step)
     }
 }
 
@@ -147,7 +142,7 @@ pub(super) fn signal_rank(
     seeds: &[Seed],
 ) -> Result<Estimate, String> {
     let point = |pair: &Pair, seed: Seed| {
-        let q = over_baseline(pair, |arm| arm.signal(experiment, seed))?;
+        let q = experiment.signal(pair, seed)?;
         let gain = Runs::new(experiment, pair).gain(seed)?;
         finite(&[q, gain])?;
         Ok((q, gain))

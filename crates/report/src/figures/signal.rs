@@ -7,7 +7,7 @@ use super::{
     Axis, Block, Body, Interval, Mark, Plot, Point, Scale, Series, Tone,
     pairs::{self, distinct},
 };
-use crate::input::{Experiment, Fit, OUTPUT_RMS};
+use crate::input::{Experiment, Fit};
 
 /// A colour per panel and variant; tasks but the first have open marks.
 pub(super) fn block(experiment: &Experiment<'_>, pairs: &[Pair]) -> Block {
@@ -55,7 +55,7 @@ fn marks(
         Err(why) => return vec![Err(why)],
     };
     let of = |(&seed, &y): (&Seed, &f64)| {
-        let point = Point { x: signal(experiment, pair, seed)?, y, band: None };
+        let point = Point { x: experiment.signal(pair, seed)?, y, band: None };
         Ok(Series {
             name: format!("{} {}, {}", pair.panel, pair.variant, pair.downstream),
             part: Some(format!("seed {seed}")),
@@ -67,20 +67,6 @@ fn marks(
         })
     };
     seeds.iter().zip(&gains).map(of).collect()
-}
-
-/// Root mean square of the last hidden layer's output at step 0, variant over baseline. A net through which nothing passes
-/// has no place on the axis.
-fn signal(experiment: &Experiment<'_>, pair: &Pair, seed: Seed) -> Result<f64, String> {
-    let rms = |variant: &str| {
-        let arm = format!("{}.{variant}", pair.downstream);
-        let layers = experiment.layers("finetune", &pair.panel, &arm, seed)?;
-        let last = layers.depths().last().copied();
-        last.and_then(|depth| layers.value(OUTPUT_RMS, depth, 0))
-            .filter(|&rms| rms > 0.0)
-            .ok_or_else(|| format!("{} {arm}, seed {seed}: no output at step 0", pair.panel))
-    };
-    Ok(rms(&pair.variant)? / rms(&pair.baseline)?)
 }
 
 /// The line between gain and loss.

@@ -110,6 +110,9 @@ fn plan(args: &Args) -> anyhow::Result<(Plan, Dataset)> {
         Dataset::read(&args.pipelines.join(format!("datasets/{}.toml", args.dataset)))?
     };
     let mut experiments = experiments(&args.pipelines.join("experiments"), &args.scale)?;
+    if let Some(name) = args.with.as_ref().filter(|n| experiments.iter().all(|e| e.name != **n)) {
+        return Err(anyhow!("--with {name}: no experiment of that name"));
+    }
     experiments.retain(|e| !e.alone || args.with.as_ref() == Some(&e.name));
     let seeds: Vec<Seed> = args.seeds.iter().copied().map(Seed::new).collect();
     let seeds = (!seeds.is_empty()).then_some(&seeds[..]);
