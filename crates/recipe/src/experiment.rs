@@ -20,6 +20,8 @@ pub struct Experiment {
     pub title: String,
     /// What is asked and how, one paragraph.
     pub summary: String,
+    /// The experiment it lies over, if it does.
+    pub base: Option<String>,
     /// Whether it is planned only when asked for by name: what takes long, or needs a dataset of its own.
     pub alone: bool,
     /// Data by name.
@@ -177,10 +179,11 @@ impl Experiment {
         let shown = path.display().to_string();
         let mut own = at_scale(&shown, &read(path)?, scale)?;
         let Some(base) = own.remove("base") else { return Self::build(&shown, own) };
-        let wrong = || RecipeError::invalid(&shown, "base is the name of another experiment");
-        let base = path.with_file_name(format!("{}.toml", base.as_str().ok_or_else(wrong)?));
+        let wrong = |_| RecipeError::invalid(&shown, "base is the name of another experiment");
+        let name: String = base.try_into().map_err(wrong)?;
+        let base = path.with_file_name(format!("{name}.toml"));
         let base = at_scale(&base.display().to_string(), &read(&base)?, scale)?;
-        Self::build(&shown, over_base(base, &own))
+        Ok(Self { base: Some(name), ..Self::build(&shown, over_base(base, &own))? })
     }
 
     /// As [`Experiment::read`], from the text of a file without `base`. The stem of `path` is the name.
@@ -200,6 +203,7 @@ impl Experiment {
             name: stem(path),
             title: file.title,
             summary: file.summary,
+            base: None,
             alone: file.alone,
             data: file.data,
             panels,

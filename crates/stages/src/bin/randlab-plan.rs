@@ -151,7 +151,11 @@ fn experiments(dir: &Path, scale: &str) -> anyhow::Result<Vec<Experiment>> {
     let mut paths = entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
     paths.retain(|path| path.extension().is_some_and(|e| e == "toml"));
     paths.sort();
-    Ok(paths.iter().map(|path| Experiment::read(path, scale)).collect::<Result<_, _>>()?)
+    let read = paths.iter().map(|path| Experiment::read(path, scale));
+    let mut experiments = read.collect::<Result<Vec<_>, _>>()?;
+    // Shared runs have the name of the first who asks: rather a base than what lies over it.
+    experiments.sort_by_key(|e| e.base.is_some());
+    Ok(experiments)
 }
 
 fn toml(config: &impl Serialize) -> anyhow::Result<String> {
