@@ -4,6 +4,7 @@
 //! [`Plan`]: the complete configuration of every run and the edges between runs, which become make rules.
 
 mod check;
+mod claim;
 mod config;
 mod dag;
 mod error;
@@ -14,6 +15,7 @@ mod merge;
 mod model;
 mod report;
 
+pub use claim::*;
 pub use config::*;
 pub use dag::dag;
 pub use error::RecipeError;

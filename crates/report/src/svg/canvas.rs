@@ -51,8 +51,7 @@ impl Canvas {
         class: &str,
         opacity: f64,
     ) {
-        let faint =
-            if opacity < 1.0 { format!(" opacity=\"{opacity:.2}\"") } else { String::new() };
+        let faint = faint(opacity);
         let _ = write!(
             self.0,
             "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" class=\"{class}\"{faint}/>"
@@ -66,8 +65,7 @@ impl Canvas {
         class: &str,
         opacity: f64,
     ) {
-        let faint =
-            if opacity < 1.0 { format!(" opacity=\"{opacity:.2}\"") } else { String::new() };
+        let faint = faint(opacity);
         let _ = write!(
             self.0,
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" class=\"{class}\"{faint}/>"
@@ -115,6 +113,11 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     out
+}
+
+/// The attribute of what is not full; nothing for what is.
+fn faint(opacity: f64) -> String {
+    if opacity < 1.0 { format!(" opacity=\"{opacity:.2}\"") } else { String::new() }
 }
 
 /// Width of `text` at 13 units, on the wide side, as fonts differ.
