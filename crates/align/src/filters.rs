@@ -73,6 +73,11 @@ impl Filters {
         self.moments().second_moment()
     }
 
+    /// Mean filter, `[d]`.
+    pub fn mean(&self) -> Vec<f64> {
+        self.moments().mean()
+    }
+
     /// Norm of the mean filter, and its standard error (root of the trace of the covariance over n).
     pub fn mean_norm(&self) -> (f64, f64) {
         let moments = self.moments();

@@ -85,12 +85,15 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
 fn variant(start: Variant) -> Result<(), String> {
     use TransferWeights as W;
     some_layers(start.layers)?;
-    let of_first = match start.weights {
-        W::Copy | W::Covariance | W::IndependentCovariance | W::Shuffled | W::Fresh => false,
-        W::RotatedCovariance | W::DiagonalCovariance | W::DataCovariance => true,
-        W::ClosedForm { rate } if rate.is_finite() && rate > 0.0 => true,
-        W::ClosedForm { rate } => return Err(format!("rate {rate} is not above 0")),
-    };
+    if let W::ClosedForm { rate } = start.weights
+        && !(rate.is_finite() && rate > 0.0)
+    {
+        return Err(format!("rate {rate} is not above 0"));
+    }
+    let of_first = matches!(
+        start.weights,
+        W::RotatedCovariance | W::DiagonalCovariance | W::DataCovariance | W::ClosedForm { .. }
+    );
     if of_first && start.layers != 1 {
         return Err(format!("{} is for the first layer: layers = 1", start.weights.name()));
     }
@@ -171,6 +174,10 @@ fn rule(e: &Experiment, rule: &Rule) -> Result<(), String> {
         Rule::ActivityShare { pair, layers, .. } => {
             some_layers(*layers)?;
             arms(e, pair)
+        }
+        Rule::SwitchDrop { panel, downstream, variant, layers } => {
+            some_layers(*layers)?;
+            arm(e, panel, downstream, variant)
         }
         Rule::DepthTrend { panel, downstream, variant } => arm(e, panel, downstream, variant),
         _ => rule.panels().into_iter().try_for_each(|panel| aligned(e, panel)),

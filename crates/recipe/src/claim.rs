@@ -172,6 +172,18 @@ pub enum Rule {
         /// When.
         at: Moment,
     },
+    /// Late active fraction (as [`Rule::ActivityRatio`]) lost in the first epoch of the downstream run, as a share of what
+    /// was lost from before pre-training until then, per seed.
+    SwitchDrop {
+        /// Panel.
+        panel: String,
+        /// Downstream task.
+        downstream: String,
+        /// Variant.
+        variant: String,
+        /// Hidden layers counted from the head.
+        layers: u32,
+    },
     /// Spearman correlation of the depth of a hidden layer with the share of its active fraction that was lost between
     /// the start of pre-training and the end of the downstream run, per seed.
     DepthTrend {
@@ -218,6 +230,7 @@ impl Rule {
             | Self::EndRatio { panel, .. }
             | Self::Sphericity { panel }
             | Self::EigenvectorSpan { panel, .. }
+            | Self::SwitchDrop { panel, .. }
             | Self::DepthTrend { panel, .. } => vec![panel],
             Self::AucGain { pair }
             | Self::SpeedUp { pair, .. }

@@ -244,18 +244,21 @@ pub struct Transfer {
     pub norm: TransferNorm,
 }
 
-/// Source of transferred weights. S is the second moment of a layer's trained filters, X that of the patches of the
-/// upstream images, its eigenvalues l.
+/// Source of transferred weights. S is the second moment of a layer's trained filters, m and C are their mean and covariance;
+/// X is the second moment of the patches of the upstream images, its eigenvalues l.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TransferWeights {
     /// The trained weights.
     Copy,
-    /// The trained weights, and for the last of the layers filters drawn from `N(0, S)`. With several layers the parent is
-    /// not the panel's net but one trained on top of layers drawn and frozen in the same way (paper, section 2.5).
+    /// The trained weights, and for the last of the layers drawn filters: a first layer from `N(0, S)`, a later one, whose
+    /// inputs are outputs of a ReLU and have a mean, from `N(m, C)`. With several layers the parent is not the panel's net but
+    /// one trained on top of layers drawn and frozen in the same way (paper, section 2.5).
     Covariance,
-    /// All layers drawn from `N(0, S)`, each with the S of the panel's net: a control, since the filters of a layer have
-    /// nothing to do with those drawn below it.
+    /// As `covariance`, with the same parent, but the last of the layers from `N(0, S)`: a control for the mean.
+    ZeroMeanCovariance,
+    /// All layers drawn as `covariance` draws them, but each from the panel's net: a control, since the filters of a layer
+    /// have nothing to do with those drawn below it.
     IndependentCovariance,
     /// First layer only: `N(0, S)` with the eigenvectors of S turned by a Haar-random rotation, a control.
     RotatedCovariance,
@@ -281,11 +284,17 @@ impl TransferWeights {
         !matches!(self, Self::Fresh | Self::DataCovariance | Self::ClosedForm { .. })
     }
 
+    /// Whether the last layer is drawn on top of layers drawn and frozen before.
+    pub const fn on_drawn(self) -> bool {
+        matches!(self, Self::Covariance | Self::ZeroMeanCovariance)
+    }
+
     /// The name used in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Copy => "copy",
             Self::Covariance => "covariance",
+            Self::ZeroMeanCovariance => "zero-mean-covariance",
             Self::IndependentCovariance => "independent-covariance",
             Self::RotatedCovariance => "rotated-covariance",
             Self::DiagonalCovariance => "diagonal-covariance",

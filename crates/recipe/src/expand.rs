@@ -158,7 +158,7 @@ impl Grid<'_> {
         panel: &Panel,
         (task, start): (&Task, Variant),
     ) {
-        let drawn = if start.weights == TransferWeights::Covariance { start.layers - 1 } else { 0 };
+        let drawn = if start.weights.on_drawn() { start.layers - 1 } else { 0 };
         let parent = nets.get(drawn as usize).filter(|_| start.needs_parent());
         let transfer = (!start.is_scratch()).then(|| Transfer {
             parent: parent.cloned(),
@@ -253,9 +253,9 @@ fn once<C: Debug>(
     id
 }
 
-/// Nets in the chain that draws one layer after the other: as many as the deepest `covariance` variant has layers.
+/// Nets in the chain that draws one layer after the other: as many as the deepest variant drawn in this way has layers.
 fn chain(panel: &Panel) -> u32 {
-    let drawn = panel.variants.values().filter(|v| v.weights == TransferWeights::Covariance);
+    let drawn = panel.variants.values().filter(|v| v.weights.on_drawn());
     drawn.map(|v| v.layers).max().unwrap_or(1)
 }
 

@@ -332,6 +332,7 @@ fn rules_name_panels_tasks_and_variants_that_exist() {
         format!(r#"{{ kind = "held-out-gain", pair = {own} }}"#),
         format!(r#"{{ kind = "activity-ratio", panel = "b", other = "b", {whole}, layers = 4 }}"#),
         format!(r#"{{ kind = "activity-share", pair = {own}, layers = 4, at = "first-epoch" }}"#),
+        format!(r#"{{ kind = "switch-drop", panel = "b", {whole}, layers = 4 }}"#),
         format!(r#"{{ kind = "depth-trend", panel = "b", {whole} }}"#),
         format!(r#"{{ kind = "signal-rank", pairs = {} }}"#, pairs(2)),
     ];
@@ -350,8 +351,9 @@ fn rules_name_panels_tasks_and_variants_that_exist() {
     small(&with_rule(profile)).unwrap();
     refused(&profile.replace("\"b\"", "\"c\""), "no [panel.c]");
     refused(&rules[1].replace(&pairs(3), &pairs(2)), "2 pairs; at least 3");
-    refused(&rules[6].replace(&pairs(2), &pairs(1)), "1 pairs; at least 2");
+    refused(&rules[7].replace(&pairs(2), &pairs(1)), "1 pairs; at least 2");
     refused(&rules[4].replace('4', "0"), "layers must be at least 1");
+    refused(&rules[5].replace('4', "0"), "layers must be at least 1");
     refused(&rules[4].replace("first-epoch", "last-epoch"), "last-epoch");
 }
 

@@ -2,7 +2,7 @@
 //! and 6).
 
 use candle_core::{DType, Device};
-use rand::seq::SliceRandom;
+use rand::{Rng, seq::SliceRandom};
 use randlab_align::{
     AlignError, Eigenbasis, Filters, Mat, Moments, PatchShape, closed_form, diagonal, haar,
     resample, rotated,
@@ -146,9 +146,9 @@ impl Sources<'_> {
                 return Err(TransferError::Shape(problem));
             }
             // What lies below the last drawn layer was drawn before, and the parent was trained on top of it.
-            let drawn_before = kind == TransferWeights::Covariance && i + 1 < depth;
+            let drawn_before = kind.on_drawn() && i + 1 < depth;
             let kind = if drawn_before { TransferWeights::Copy } else { kind };
-            let values = self.weights(kind, source, fresh, &name)?;
+            let values = self.weights(kind, (source, fresh), &name, i > 0)?;
             let size = if norm == TransferNorm::Trained { source } else { fresh };
             let replaced = parameters.get_mut(&name).ok_or_else(missing)?;
             replaced.values = scaled(&values, norm_of(&widen(&size.values)));
@@ -156,12 +156,13 @@ impl Sources<'_> {
         Ok(parameters)
     }
 
+    /// `behind`: behind another layer.
     fn weights(
         &self,
         kind: TransferWeights,
-        source: &Parameter,
-        fresh: &Parameter,
+        (source, fresh): (&Parameter, &Parameter),
         name: &str,
+        behind: bool,
     ) -> Result<Vec<f64>, TransferError> {
         // Each filter is a row: outputs first, then what they look at.
         let n = source.shape[0];
@@ -178,7 +179,13 @@ impl Sources<'_> {
                 values.chunks_exact_mut(d).for_each(|filter| filter.shuffle(&mut rng));
                 return Ok(values);
             }
-            TransferWeights::Covariance | TransferWeights::IndependentCovariance => moment(),
+            TransferWeights::Covariance | TransferWeights::IndependentCovariance if behind => {
+                let filters = Filters::of(&source.values, d).map_err(TransferError::Align)?;
+                return around_mean(&filters, &mut rng).map_err(TransferError::Align);
+            }
+            TransferWeights::Covariance
+            | TransferWeights::ZeroMeanCovariance
+            | TransferWeights::IndependentCovariance => moment(),
             TransferWeights::DiagonalCovariance => moment().map(|s| diagonal(&s)),
             TransferWeights::RotatedCovariance => {
                 let q = haar(d, &mut stream(self.seed, Purpose::Rotation, name_index(name)));
@@ -189,6 +196,16 @@ impl Sources<'_> {
         };
         drawn.and_then(|s| resample(&s, n, &mut rng)).map_err(TransferError::Align)
     }
+}
+
+/// As many filters as there are, from the normal distribution of their mean and covariance.
+fn around_mean(filters: &Filters, rng: &mut impl Rng) -> Result<Vec<f64>, AlignError> {
+    let mut drawn = resample(&filters.covariance(), filters.count(), rng)?;
+    let mean = filters.mean();
+    for filter in drawn.chunks_exact_mut(mean.len()) {
+        filter.iter_mut().zip(&mean).for_each(|(x, m)| *x += m);
+    }
+    Ok(drawn)
 }
 
 /// The second moment of filters along the eigenvectors of the patches' `second`, with the standard deviations of the closed
@@ -382,6 +399,25 @@ mod tests {
         assert_ne!(drawn["fc2.weight"], trained()["fc2.weight"]);
         assert_ne!(independent["fc1.weight"], trained()["fc1.weight"]);
         assert!(distance(&independent, &trained()) < 0.05);
+    }
+
+    #[test]
+    fn behind_another_layer_filters_are_drawn_around_their_mean() {
+        let ((layers, fresh), mut source) = (net(2), trained()["fc1.weight"].clone());
+        source.values.iter_mut().step_by(4).for_each(|first| *first += 3.0);
+        let sources =
+            Sources { fresh: &fresh, trained: None, seen: &seen, layers: &layers, seed: SEED };
+        let mean = |kind, behind| {
+            let both = (&source, &source);
+            let drawn = sources.weights(kind, both, "fc1.weight", behind).unwrap();
+            let sum: f64 = drawn.iter().step_by(4).sum();
+            sum / 4000.0
+        };
+        let close = |mean: f64, expected: f64| assert!((mean - expected).abs() < 0.2, "{mean}");
+        close(mean(TransferWeights::Covariance, true), 3.0);
+        close(mean(TransferWeights::IndependentCovariance, true), 3.0);
+        close(mean(TransferWeights::ZeroMeanCovariance, true), 0.0);
+        close(mean(TransferWeights::Covariance, false), 0.0);
     }
 
     #[test]

@@ -105,6 +105,22 @@ pub(super) fn share(
     Estimate::over_seeds(&seeds.iter().map(share).collect::<Result<Vec<_>, _>>()?, PAIRED)
 }
 
+/// Late activity lost in the first epoch of the second task, as a share of all lost until then.
+pub(super) fn switch_drop(
+    experiment: &Experiment<'_>,
+    arm: Arm<'_>,
+    n: u32,
+    seeds: &[Seed],
+) -> Result<Estimate, String> {
+    let share = |&seed: &Seed| {
+        let before = arm.late(experiment.layers("pretrain", arm.panel, "", seed)?, n, 0)?;
+        let switch = arm.late(arm.layers(experiment, seed)?, n, 0)?;
+        let after = arm.active(experiment, (n, Moment::FirstEpoch), seed)?;
+        Ok((switch - after) / (before - after))
+    };
+    Estimate::over_seeds(&seeds.iter().map(share).collect::<Result<Vec<_>, String>>()?, STUDENT)
+}
+
 /// Rank correlation of depth with the share of activity lost.
 pub(super) fn depth_trend(
     experiment: &Experiment<'_>,

@@ -124,6 +124,9 @@ fn estimate(rule: &Rule, experiment: &Experiment<'_>, fit: &Fit) -> Result<Estim
         Rule::ActivityShare { pair, layers, at } => {
             activity::share(experiment, pair, (*layers, *at), seeds)
         }
+        Rule::SwitchDrop { panel, downstream, variant, layers } => {
+            activity::switch_drop(experiment, Arm { panel, downstream, variant }, *layers, seeds)
+        }
         Rule::DepthTrend { panel, downstream, variant } => {
             activity::depth_trend(experiment, Arm { panel, downstream, variant }, seeds)
         }

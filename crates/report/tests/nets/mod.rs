@@ -78,7 +78,7 @@ fn finetune(root: &Path, (panel, variant): (&str, &str), seed: u32) -> ReportedR
         ("hot", "early") => ([0.4, 0.4], [0.4, 0.4], 1.0),
         _ => ([0.5, 0.4], [0.5, 0.3], 1.6),
     };
-    per_layer(root, &run, (0, ACTIVE), &[0.9, 0.5, 0.5]);
+    per_layer(root, &run, (0, ACTIVE), &[0.9, 0.4, 0.3]);
     per_layer(root, &run, (3, ACTIVE), &[0.7, epoch[0], epoch[1]]);
     per_layer(root, &run, (10, ACTIVE), &[0.4, end[0], end[1]]);
     // The larger behind the layers before, the smaller behind the last.
@@ -110,6 +110,12 @@ fn claims() -> Vec<ClaimSpec> {
     let pairs = || vec![pair("hot", "early"), pair("hot", "whole"), pair("mild", "whole")];
     let share =
         |panel: &str, layers, at| Rule::ActivityShare { pair: pair(panel, "whole"), layers, at };
+    let drop = Rule::SwitchDrop {
+        panel: "hot".to_owned(),
+        downstream: "task".to_owned(),
+        variant: "whole".to_owned(),
+        layers: 2,
+    };
     let trend = |panel: &str| Rule::DepthTrend {
         panel: panel.to_owned(),
         downstream: "task".to_owned(),
@@ -135,6 +141,7 @@ fn claims() -> Vec<ClaimSpec> {
         ("share-last", share("hot", 2, Moment::Last)),
         ("share-deep", share("hot", 4, Moment::Last)),
         ("share-none", share("plain", 1, Moment::Last)),
+        ("drop", drop),
         ("depth", trend("hot")),
         ("depth-none", trend("plain")),
         ("signal", Rule::SignalRank { pairs: pairs() }),
@@ -168,6 +175,8 @@ fn every_rule_on_whole_nets_gives_the_number_computed_by_hand() {
     check("share-epoch", 0.375, 4);
     // 0.2, 0.205, 0.21, 0.215 of 0.5.
     check("share-last", 0.415, 4);
+    // From 0.5 to 0.35 before the switch, to 0.15 after it.
+    check("drop", 0.2 / 0.35, 4);
     // Lost: 5/9, 2/5 and 4/5 or a little less.
     check("depth", 0.5, 4);
     // Ranks of q and gain around their mean: 48 / sqrt(54 * 55.5).
