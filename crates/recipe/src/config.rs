@@ -312,6 +312,9 @@ impl TransferWeights {
 pub enum TransferNorm {
     /// The l2 norm of the fresh initial tensor (paper).
     Fresh,
+    /// All transferred tensors scaled by one factor, so that together they have the l2 norm of the fresh ones: another
+    /// reading of the paper's reset.
+    FreshTotal,
     /// The l2 norm of the trained tensor.
     Trained,
     /// As large as it takes for the layer's output on held-out images to have the root mean square it has in the fresh
@@ -325,13 +328,14 @@ pub enum TransferNorm {
 impl TransferNorm {
     /// Whether there must be a trained net.
     pub const fn needs_parent(self) -> bool {
-        matches!(self, Self::Trained | Self::CopyOutput)
+        matches!(self, Self::FreshTotal | Self::Trained | Self::CopyOutput)
     }
 
     /// The name used in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
+            Self::FreshTotal => "fresh-total",
             Self::Trained => "trained",
             Self::FreshOutput => "fresh-output",
             Self::CopyOutput => "copy-output",

@@ -47,7 +47,9 @@ pub(crate) fn first_weights(
     };
     let norm = transfer.norm;
     let goal = match norm {
-        TransferNorm::Fresh | TransferNorm::Trained => return applied(transfer.weights, norm),
+        TransferNorm::Fresh | TransferNorm::FreshTotal | TransferNorm::Trained => {
+            return applied(transfer.weights, norm);
+        }
         TransferNorm::FreshOutput => None,
         TransferNorm::CopyOutput => Some(applied(TransferWeights::Copy, TransferNorm::Fresh)?),
     };
@@ -115,7 +117,7 @@ struct Sources<'a> {
 
 impl Sources<'_> {
     /// The fresh weights with those of the first `depth` layers replaced. Each replaced tensor gets the l2 norm of the fresh
-    /// or of the trained one; biases and the head stay fresh.
+    /// or of the trained one, or all together that of the fresh ones; biases and the head stay fresh.
     ///
     /// # Errors
     /// A text saying which tensor of the parent is missing or has another shape.
@@ -133,6 +135,7 @@ impl Sources<'_> {
             )));
         }
         let mut parameters = self.fresh.clone();
+        let mut names = Vec::new();
         for (i, layer) in self.layers[..depth].iter().enumerate() {
             let name = format!("{}.weight", layer.name);
             let missing = || TransferError::Shape(format!("no tensor {name}"));
@@ -149,9 +152,20 @@ impl Sources<'_> {
             let drawn_before = kind.on_drawn() && i + 1 < depth;
             let kind = if drawn_before { TransferWeights::Copy } else { kind };
             let values = self.weights(kind, (source, fresh), &name, i > 0)?;
-            let size = if norm == TransferNorm::Trained { source } else { fresh };
+            let grown = matches!(norm, TransferNorm::Trained | TransferNorm::FreshTotal);
+            let size = if grown { source } else { fresh };
             let replaced = parameters.get_mut(&name).ok_or_else(missing)?;
             replaced.values = scaled(&values, norm_of(&widen(&size.values)));
+            names.push(name);
+        }
+        if norm == TransferNorm::FreshTotal {
+            let factor = total_norm(self.fresh, &names) / total_norm(&parameters, &names);
+            for name in &names {
+                if let Some(weight) = parameters.get_mut(name) {
+                    let values = widen(&weight.values);
+                    weight.values = scaled(&values, factor * norm_of(&values));
+                }
+            }
         }
         Ok(parameters)
     }
@@ -249,6 +263,12 @@ fn widen(values: &[f32]) -> Vec<f64> {
 /// l2 norm over all entries.
 fn norm_of(values: &[f64]) -> f64 {
     values.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+/// l2 norm over all entries of the tensors called `names`.
+fn total_norm(parameters: &Parameters, names: &[String]) -> f64 {
+    let norms = names.iter().filter_map(|name| parameters.get(name));
+    norms.map(|weight| norm_of(&widen(&weight.values)).powi(2)).sum::<f64>().sqrt()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
@@ -366,6 +386,17 @@ mod tests {
             assert!((of(TransferNorm::Fresh) / fresh - 1.0).abs() < 1e-6, "{weights:?}");
             assert!((of(TransferNorm::Trained) / grown - 1.0).abs() < 1e-6, "{weights:?}");
         }
+    }
+
+    #[test]
+    fn one_factor_for_all_tensors_keeps_their_proportions() {
+        let names = ["fc1.weight", "fc2.weight"].map(String::from);
+        let copied = moved(TransferWeights::Copy, TransferNorm::FreshTotal, 2);
+        let (total, fresh) = (total_norm(&copied, &names), total_norm(&net(2).1, &names));
+        assert!((total / fresh - 1.0).abs() < 1e-6);
+        let share = |p: &Parameters| norm(p) / total_norm(p, &names);
+        assert!((share(&copied) / share(&trained()) - 1.0).abs() < 1e-6);
+        assert!((share(&copied) / share(&net(2).1) - 1.0).abs() > 0.01);
     }
 
     #[test]

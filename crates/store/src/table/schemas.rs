@@ -29,9 +29,9 @@ table! { "runs" "1.1" "one run of one stage" => RunRow {
     col noise_ratio: Option<f64>, "1", "share of labels redrawn, in the sense of label_noise_kind; null unless noisy";
     col init: Option<String>, "1", "law of the initial weights: he, lecun or truncated-normal";
     col init_scale: Option<f64>, "1", "factor on the standard deviation of the first layer's initial weights (paper: init_scale)";
-    col transfer: Option<String>, "1", "none, copy, covariance, independent-covariance, rotated-covariance, diagonal-covariance, shuffled, fresh, data-covariance or closed-form";
+    col transfer: Option<String>, "1", "none, copy, covariance, zero-mean-covariance, independent-covariance, rotated-covariance, diagonal-covariance, shuffled, fresh, data-covariance or closed-form";
     col n_layers_transferred: Option<i32>, "1", "weight layers replaced, counted from the input; 0 for none";
-    col norm: Option<String>, "1", "size of transferred tensors: l2 norm of the fresh or of the trained tensor, or output of the fresh net (fresh-output) or of the copy (copy-output); null for none";
+    col norm: Option<String>, "1", "size of transferred tensors: l2 norm of the fresh or of the trained tensor, of all fresh tensors together (fresh-total), or output of the fresh net (fresh-output) or of the copy (copy-output); null for none";
     col n_layers_frozen: Option<i32>, "1", "weight layers not trained, counted from the input; null for prepare and align";
     col parent_run_id: Option<String>, "1", "pretrain run the weights came from";
     col optimizer: Option<String>, "1", "sgd or adam";
