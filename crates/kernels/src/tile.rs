@@ -85,6 +85,9 @@ pub(crate) struct Outer<'a> {
     pub bias: Option<&'a [f32]>,
     pub relu: bool,
     pub out: Block<'a>,
+    /// Whether the memory behind `out` is written next and is in no cache: it is made ready then, as the processor does not see
+    /// what comes next while rows are written piece by piece.
+    pub goes_on: bool,
 }
 
 impl Kernel for Outer<'_> {
@@ -159,6 +162,9 @@ impl Outer<'_> {
                     for (v, sum) in sums.iter_mut().enumerate() {
                         let at = out.add(v * L::COUNT);
                         let whole = v + 1 < VECTORS || last >= L::COUNT;
+                        if self.goes_on && ks.0 == 0 {
+                            lanes.prepare(at.wrapping_add(self.out.rows() * pitch));
+                        }
                         let before = if ks.0 == 0 {
                             lanes.splat(bias)
                         } else if whole {

@@ -282,6 +282,7 @@ fn input_gradient(
             bias: None,
             relu: false,
             out: Block::new(dx, positions),
+            goes_on: true,
         });
     }
 }

@@ -106,7 +106,7 @@ fn shard(
         for (block, y) in y.chunks_mut(CHANNELS * g.pooled()).enumerate() {
             let channels = y.len() / g.pooled();
             let (positions, first) = (windows.positions(), block * CHANNELS);
-            let outer = |out| Outer {
+            let outer = |out, goes_on| Outer {
                 a: filters,
                 first,
                 b: patches,
@@ -114,12 +114,13 @@ fn shard(
                 bias: Some(bias),
                 relu: g.relu,
                 out,
+                goes_on,
             };
             if g.spec.pool == 1 {
-                isa.run(outer(Block::new(y, positions)));
+                isa.run(outer(Block::new(y, positions), true));
             } else {
                 let map = sized(&mut scratch.map, channels * pitch);
-                isa.run(outer(Block::in_scratch(map, pitch, positions)));
+                isa.run(outer(Block::in_scratch(map, pitch, positions), false));
                 let from = i * g.result() + first * g.pooled();
                 let winners = &mut winners[from..from + y.len()];
                 isa.run(Pool { map, pitch, pooled: g.pooled(), places: g.places(), y, winners });

@@ -179,7 +179,16 @@ fn product(
             #[expect(unsafe_code, reason = "blocks of a matrix are no slices")]
             // SAFETY: blocks of different tasks differ in rows or columns.
             let out = unsafe { out.block((first, from), size) };
-            isa.run(Outer { a, first, b: strip, pitch, bias: None, relu: false, out });
+            isa.run(Outer {
+                a,
+                first,
+                b: strip,
+                pitch,
+                bias: None,
+                relu: false,
+                out,
+                goes_on: false,
+            });
         });
     });
 }
