@@ -35,6 +35,8 @@ pub(crate) trait Lanes: Copy {
     fn relu(self, a: Self::V) -> Self::V;
     /// `a` where `by` is larger than 0, and 0 elsewhere.
     fn gate(self, a: Self::V, by: Self::V) -> Self::V;
+    /// A bit for each number that is not 0, from the lowest on; NaN is not.
+    fn nonzero(self, a: Self::V) -> u32;
     /// `new` where its number is larger than that of `old`, or is the first NaN, and `old` elsewhere. The second half of a pair
     /// goes with the first.
     fn larger(self, old: [Self::V; 2], new: [Self::V; 2]) -> [Self::V; 2];

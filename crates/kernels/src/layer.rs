@@ -88,10 +88,22 @@ impl Applied {
 
     /// [`linear`](crate::linear()), recorded here and not on the tape.
     pub fn linear(x: &Tensor, w: &Tensor, b: &Tensor, relu: bool) -> Result<Self> {
-        let op = Linear::new(x, w, b, relu)?;
         if !x.device().is_cpu() {
             return Ok(Composed::linear(x, w, b, relu)?.into());
         }
+        Self::linear_by(Linear::new(x, w, b, relu)?, x, w, b)
+    }
+
+    /// The same for an `x` that comes from a ReLU, which makes about half of it 0. Large layers leave that half out: the same
+    /// values but for rounding, except that a 0 times an infinite or undefined weight is left out, too.
+    pub fn linear_behind_relu(x: &Tensor, w: &Tensor, b: &Tensor, relu: bool) -> Result<Self> {
+        if !x.device().is_cpu() {
+            return Self::linear(x, w, b, relu);
+        }
+        Self::linear_by(Linear::new(x, w, b, relu)?.behind_relu(), x, w, b)
+    }
+
+    fn linear_by(op: Linear, x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Self> {
         let (x, w) = (x.contiguous()?.detach(), w.contiguous()?.detach());
         let y = x.apply_op3_no_bwd(&w, &b.contiguous()?.detach(), &op)?;
         Ok(Self { op: Op::Linear { op, x, w }, y })

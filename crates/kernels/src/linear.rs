@@ -1,5 +1,6 @@
 //! Fully connected layer with an optional ReLU.
 
+mod behind;
 mod fast;
 mod listed;
 mod simple;
@@ -29,6 +30,8 @@ pub fn linear(x: &Tensor, w: &Tensor, b: &Tensor, relu: bool) -> Result<Tensor> 
 pub(crate) struct Linear {
     size: Size,
     relu: bool,
+    /// Whether about half of `x` is 0.
+    sparse: bool,
 }
 
 /// Rows of the batch, inputs and outputs.
@@ -63,7 +66,8 @@ impl CustomOp3 for Linear {
         let y = match x.dtype() {
             DType::F32 => {
                 let (x, w, b) = (slice(x, lx)?, slice(w, lw)?, slice(b, lb)?);
-                let y = fast::forward(Isa::best(), self.size, (x, w, b), self.relu);
+                let Self { size, relu, sparse } = *self;
+                let y = fast::forward(Isa::best(), size, (x, w, b), relu, sparse);
                 f32::to_cpu_storage_owned(y)
             }
             DType::F64 => {
@@ -97,7 +101,12 @@ impl Linear {
         if i != expected || b.dims() != [o] || i * o == 0 {
             bail!("linear: x {:?}, w {:?}, b {:?}", x.shape(), w.shape(), b.shape());
         }
-        Ok(Self { size: Size { n, i, o }, relu })
+        Ok(Self { size: Size { n, i, o }, relu, sparse: false })
+    }
+
+    /// The same for an `x` of which about half is 0.
+    pub const fn behind_relu(self) -> Self {
+        Self { sparse: true, ..self }
     }
 
     /// Gradients given that of the result `y`; that of `x` only if `wanted`.

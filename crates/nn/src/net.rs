@@ -201,7 +201,14 @@ impl Net {
                 let b = if self.plan.layers[layer].bias { Some(b()?) } else { None };
                 Applied::conv2d(x, w()?, b, stride, padding)?
             }
-            Op::Linear { relu, .. } => Applied::linear(&x.flatten_from(1)?, w()?, b()?, relu)?,
+            Op::Linear { relu, .. } => {
+                let linear = if self.plan.behind_relu(step.from) {
+                    Applied::linear_behind_relu
+                } else {
+                    Applied::linear
+                };
+                linear(&x.flatten_from(1)?, w()?, b()?, relu)?
+            }
             Op::Norm { plus, relu, .. } => {
                 let statistics = match mode {
                     Mode::Training => Statistics::Batch,

@@ -115,6 +115,13 @@ impl Plan {
         }
     }
 
+    /// Whether a ReLU has made about half of a value 0, and no pool has chosen the largest since.
+    pub fn behind_relu(&self, value: Value) -> bool {
+        let op = value.checked_sub(1).map(|step| self.steps[step].op);
+        let pooled = matches!(op, Some(Op::ConvReluPool { spec, .. }) if spec.pool > 1);
+        !pooled && op.is_some_and(|op| op.ends_in_relu().is_some())
+    }
+
     /// Channels of a value.
     pub fn channels(&self, of: Value) -> usize {
         self.maps[of][0]

@@ -48,6 +48,11 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn nonzero(self, a: Self::V) -> u32 {
+        a.iter().rev().fold(0, |bits, &x| bits << 1 | u32::from(x != 0.0))
+    }
+
+    #[inline(always)]
     fn larger(self, old: [Self::V; 2], new: [Self::V; 2]) -> [Self::V; 2] {
         let mut kept = old;
         for i in 0..EIGHT {

@@ -51,6 +51,8 @@ impl Kernel for Arithmetic {
             same(&numbers(lanes, lanes.mul_add(va, vb, va)), |i| a(i) * b(i) + a(i));
             same(&numbers(lanes, lanes.relu(va)), |i| if a(i) < 0.0 { 0.0 } else { a(i) });
             same(&numbers(lanes, lanes.gate(va, vb)), |i| if b(i) > 0.0 { a(i) } else { 0.0 });
+            let bits = |of: u32, i| of | u32::from(a(i) != 0.0) << i;
+            assert_eq!(lanes.nonzero(va), (0..L::COUNT).fold(0, bits));
             let place = |of: f32| vector(lanes, |i| of + i as f32);
             let [best, places] = lanes.larger([va, place(0.0)], [vb, place(100.0)]);
             let new = |i: usize| b(i) > a(i) || b(i).is_nan() && !a(i).is_nan();

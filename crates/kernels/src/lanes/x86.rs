@@ -61,6 +61,11 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn nonzero(self, a: __m512) -> u32 {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps()).into() }
+    }
+
+    #[inline(always)]
     fn larger(self, old: [__m512; 2], new: [__m512; 2]) -> [__m512; 2] {
         unsafe {
             // "Not less or equal" holds for NaN, too.
@@ -236,6 +241,12 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn gate(self, a: __m256, by: __m256) -> __m256 {
         unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(by, _mm256_setzero_ps()), a) }
+    }
+
+    #[inline(always)]
+    fn nonzero(self, a: __m256) -> u32 {
+        let differs = unsafe { _mm256_cmp_ps::<_CMP_NEQ_UQ>(a, _mm256_setzero_ps()) };
+        unsafe { _mm256_movemask_ps(differs) }.cast_unsigned()
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use std::{mem::MaybeUninit, ops::Range};
 
 use rayon::prelude::*;
 
-use super::{Gradients, Size, listed};
+use super::{Gradients, Size, behind, listed};
 use crate::{
     buffer::{Scratch, Shared, pitch, sized, unwritten, written},
     element::add,
@@ -16,7 +16,7 @@ use crate::{
 /// Number of inputs from which sums run along the inputs. Shorter rows would hardly fill their vectors.
 const LONG: usize = 128;
 /// Outputs and inputs of one task then. Sums of tasks are added in order.
-const OUTPUTS: usize = 64;
+pub(super) const OUTPUTS: usize = 64;
 const INPUTS: usize = 4096;
 /// Inputs for which a task's weights and a few rows of the batch stay in the caches.
 const CACHED: usize = 1024;
@@ -25,13 +25,16 @@ const CACHED: usize = 1024;
 const ROWS: usize = 256;
 const COLUMNS: usize = 240;
 
+/// `sparse` says that about half of `x` is 0.
 pub(super) fn forward(
     isa: Isa,
     size: Size,
     (x, w, b): (&[f32], &[f32], &[f32]),
     relu: bool,
+    sparse: bool,
 ) -> Vec<f32> {
-    let mut y = if size.i >= LONG { along_inputs(isa, size, x, w) } else { short(isa, size, x, w) };
+    let mut y =
+        if size.i >= LONG { along_inputs(isa, size, x, w, sparse) } else { short(isa, size, x, w) };
     isa.run(Finish { y: &mut y, bias: b, relu });
     y
 }
@@ -56,8 +59,8 @@ impl Kernel for Finish<'_> {
     }
 }
 
-/// `x w^T` by products of rows with rows.
-fn along_inputs(isa: Isa, size: Size, x: &[f32], w: &[f32]) -> Vec<f32> {
+/// `x w^T` by products of rows with rows, or without what is 0.
+fn along_inputs(isa: Isa, size: Size, x: &[f32], w: &[f32], sparse: bool) -> Vec<f32> {
     let Size { n, i, o } = size;
     let pieces = i.div_ceil(INPUTS);
     let inputs = |piece: usize| i * piece / pieces..i * (piece + 1) / pieces;
@@ -67,7 +70,12 @@ fn along_inputs(isa: Isa, size: Size, x: &[f32], w: &[f32]) -> Vec<f32> {
         .into_par_iter()
         .map(|task| {
             let (block, piece) = (task / pieces, task % pieces);
-            part(isa, size, (x, w), outputs(block), inputs(piece))
+            let (outputs, inputs) = (outputs(block), inputs(piece));
+            if sparse && behind::pays(size, &outputs) {
+                behind::part(isa, size, (x, w), outputs.start, inputs)
+            } else {
+                part(isa, size, (x, w), outputs, inputs)
+            }
         })
         .collect();
     let mut y = vec![0.0; n * o];

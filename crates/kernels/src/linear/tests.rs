@@ -13,18 +13,20 @@ struct Arguments {
     dy: Vec<f32>,
 }
 
-fn arguments(Size { n, i, o }: Size) -> Arguments {
+/// With `relu`, what is below 0 in `x` is 0.
+fn arguments(Size { n, i, o }: Size, relu: bool) -> Arguments {
+    let x = wave(n * i, 0.37, 0.1, 1.5);
     Arguments {
-        x: wave(n * i, 0.37, 0.1, 1.5),
+        x: if relu { x.into_iter().map(|x| x.max(0.0)).collect() } else { x },
         w: wave(o * i, 0.91, 0.2, 0.7),
         b: wave(o, 1.1, 0.4, 0.3),
         dy: wave(n * o, 0.7, 0.3, 1.0),
     }
 }
 
-/// Values, and gradients of weights, biases and inputs.
+/// Values, and gradients of weights, biases and inputs; `relu` for both sides of the layer.
 fn all(isa: Isa, size: Size, a: &Arguments, relu: bool) -> [Vec<f32>; 4] {
-    let y = fast::forward(isa, size, (&a.x, &a.w, &a.b), relu);
+    let y = fast::forward(isa, size, (&a.x, &a.w, &a.b), relu, relu);
     let dz = before_relu(&a.dy, &y, relu);
     let d = fast::backward(isa, size, (&a.x, &a.w), &dz, true, relu);
     [y, d.dw, d.db, d.dx.unwrap()]
@@ -47,10 +49,12 @@ fn every_size_agrees_with_the_definition() {
         // Several strips, tasks and pieces of a sum, none of them full.
         (70, 1300, 37),
         (1, 1153, 100),
+        (33, 1153, 100),
+        (40, 9001, 129),
     ] {
         let size = Size { n, i, o };
-        let a = arguments(size);
         for (isa, relu) in Isa::all().into_iter().flat_map(|isa| [(isa, false), (isa, true)]) {
+            let a = arguments(size, relu);
             let fast = all(isa, size, &a, relu);
             let exact_y = simple::forward(size, (&wide(&a.x), &wide(&a.w), &wide(&a.b)), relu);
             // The same side of 0 for both, also where rounding decides.
@@ -73,7 +77,7 @@ fn nan_is_passed_on_and_zeros_pass_nothing() {
         let mut x = vec![0.0; 2 * i];
         x[i + 1] = f32::NAN;
         let w = vec![1.0; 2 * i];
-        let y = fast::forward(isa, size, (&x, &w, &[0.0, -1.0]), true);
+        let y = fast::forward(isa, size, (&x, &w, &[0.0, -1.0]), true, true);
         assert!(y[..2] == [0.0, 0.0] && y[2..].iter().all(|v| v.is_nan()), "{}", isa.name());
         assert_eq!(before_relu(&[1.0; 2], &y[..2], true), [0.0, 0.0]);
         assert_eq!(before_relu(&[1.0; 2], &y[..2], false), [1.0, 1.0]);
@@ -81,9 +85,26 @@ fn nan_is_passed_on_and_zeros_pass_nothing() {
 }
 
 #[test]
+fn nan_is_passed_on_and_zeros_are_left_out_behind_a_relu() {
+    let size = Size { n: 40, i: 1100, o: 64 };
+    let mut x = vec![0.0; size.n * size.i];
+    (x[5], x[size.i + 1099]) = (2.0, f32::NAN);
+    // What is multiplied with 0 alone would be seen.
+    let w: Vec<f32> =
+        (0..size.o * size.i).map(|k| if k % size.i == 5 { 3.0 } else { f32::INFINITY }).collect();
+    for isa in Isa::all() {
+        let y = fast::forward(isa, size, (&x, &w, &[1.0; 64]), true, true);
+        let rows: Vec<_> = y.chunks_exact(size.o).collect();
+        assert!(rows[0] == [7.0; 64], "{}", isa.name());
+        assert!(rows[1].iter().all(|y| y.is_nan()), "{}", isa.name());
+        assert!(rows[2..].iter().all(|y| *y == [1.0; 64]), "{}", isa.name());
+    }
+}
+
+#[test]
 fn each_instruction_set_gives_the_same_bits_at_any_number_of_threads() {
     for size in [Size { n: 70, i: 9001, o: 70 }, Size { n: 300, i: 30, o: 500 }] {
-        let a = arguments(size);
+        let a = arguments(size, true);
         for isa in Isa::all() {
             let bits = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
