@@ -394,7 +394,7 @@ mod tests {
         let copied = moved(TransferWeights::Copy, TransferNorm::FreshTotal, 2);
         let (total, fresh) = (total_norm(&copied, &names), total_norm(&net(2).1, &names));
         assert!((total / fresh - 1.0).abs() < 1e-6);
-        let share = |p: &Parameters| norm(p) / total_norm(p, &names);
+        let share = |p: &Parameters| total_norm(p, &names[1..]) / total_norm(p, &names);
         assert!((share(&copied) / share(&trained()) - 1.0).abs() < 1e-6);
         assert!((share(&copied) / share(&net(2).1) - 1.0).abs() > 0.01);
     }
