@@ -5,98 +5,20 @@
 mod comparisons;
 mod fabricate;
 mod nets;
+mod trial;
 
 use std::{fs, path::Path};
 
-use fabricate::{Checkpoint, align, any_run, checkpoints, dir, eigenbasis, info, training};
+use fabricate::dir;
 use randlab_core::RunId;
 use randlab_recipe::{
-    Bound, ClaimSpec, Drawing, FigureSpec, Pair, Point, Reference, ReportConfig,
-    ReportedExperiment, ReportedRun, Rule, SpectrumAxis, Steps,
+    Bound, ClaimSpec, FigureSpec, ReportConfig, ReportedExperiment, ReportedRun, Rule,
 };
-use randlab_store::{
-    Status,
-    table::{ClaimRow, CurveRow, MetricRow, RunRow, read_table},
-};
-
-const SHAPE: [usize; 3] = [1, 2, 2];
-
-/// Data eigenvalue, f before and after training, for seed `s`; the largest eigenvalue first.
-fn spectrum(s: f64, trained: bool) -> Vec<(f64, f64, Option<f64>)> {
-    let f = if trained { [2.0, 6.0 + s, 3.0, 1.0] } else { [1.0; 4] };
-    let change = trained.then_some(4.0);
-    [9.0, 4.0, 1.0, 0.25].iter().zip(f).map(|(&l, f)| (l, f, change)).collect()
-}
-
-/// Checkpoints 0, 10 and 100 of seed `s`.
-fn history(s: f64) -> Vec<Checkpoint> {
-    let step = |step, misalignment, random| Checkpoint {
-        step,
-        misalignment,
-        floor: 0.1,
-        random,
-        random_sd: 0.5,
-        spectrum: spectrum(s, step > 0),
-        fit: (step > 0).then_some((2.0, 0.9 + 0.01 * s, 0.4 + 0.01 * s)),
-        ..Checkpoint::default()
-    };
-    vec![step(0, 0.2, 0.5), step(10, 0.3, 0.9), step(100, 0.6 + 0.1 * s, 2.1)]
-}
-
-fn pooled() -> Checkpoint {
-    Checkpoint {
-        step: -1,
-        misalignment: 0.5,
-        floor: 0.1,
-        random: 1.1,
-        random_sd: 0.5,
-        error: Some(0.02),
-        spectrum: spectrum(1.0, true),
-        chi2: Some(12.5),
-        ..Checkpoint::default()
-    }
-}
+use randlab_store::table::{ClaimRow, CurveRow, MetricRow, RunRow, read_table};
 
 /// Minibatch accuracies with two steps per epoch: `slow` steps at 0.2, then 1.
 fn accuracies(slow: usize, total: usize) -> Vec<f64> {
     (0..total).map(|i| if i < slow { 0.2 } else { 1.0 }).collect()
-}
-
-/// Writes panels `p` (three seeds, all fit), `q` (three, one does not) and `x` (two, none does); returns their runs.
-fn write_runs(root: &Path) -> Vec<ReportedRun> {
-    let mut runs = Vec::new();
-    for panel in ["p", "q", "x"] {
-        for seed in 0..if panel == "x" { 2 } else { 3 } {
-            let missed = panel == "x" || panel == "q" && seed == 1;
-            let status = if missed { Status::NotConverged } else { Status::Ok };
-            let run = info("pretrain", &format!("{panel}.s{seed}"), panel, "", seed);
-            training(root, &run, ("photos", status), &[0.1, 0.2, 0.3, 0.4], 2);
-            checkpoints(root, &run, &[5, 1, 2, 2], |k| (k as f32).sin());
-            let aligned = info("align", &format!("{panel}.s{seed}"), panel, "", seed);
-            align(root, &aligned, "photos", 1, &history(f64::from(seed)));
-            runs.extend([run, aligned]);
-        }
-        let pool = info("align", &format!("{panel}.pool"), panel, "pool", 0);
-        align(root, &pool, "photos", if panel == "x" { 2 } else { 3 }, &[pooled()]);
-        eigenbasis(root, &pool, SHAPE);
-        runs.push(pool);
-    }
-    // Out of 10 steps scratch is slow for 6, base-like covariance for 4 or 5, pre-trained for 2 or 3, and `never` for all.
-    for seed in 0..3 {
-        let late = seed as usize % 2;
-        for (variant, slow) in
-            [("scratch", 6), ("pretrained", 2 + late), ("covariance", 4 + late), ("never", 10)]
-        {
-            let id = format!("p.task.{variant}.s{seed}");
-            let run = info("finetune", &id, "p", &format!("task.{variant}"), seed);
-            training(root, &run, ("photos", Status::Ok), &accuracies(slow, 10), 2);
-            runs.push(run);
-        }
-    }
-    let data = info("prepare", "data.s0", "images", "", 0);
-    any_run(root, &data, "photos", Status::Ok);
-    runs.push(data);
-    runs
 }
 
 fn claim(id: &str, rule: Rule, bound: Bound) -> ClaimSpec {
@@ -109,92 +31,6 @@ fn claim(id: &str, rule: Rule, bound: Bound) -> ClaimSpec {
         rule,
         bound,
     }
-}
-
-fn claims() -> Vec<ClaimSpec> {
-    let panel = || "p".to_owned();
-    let above = |x| Bound { above: Some(x), below: None };
-    let below = |x| Bound { above: None, below: Some(x) };
-    let pair = |variant: &str| Pair {
-        panel: panel(),
-        downstream: "task".to_owned(),
-        variant: variant.to_owned(),
-        baseline: "scratch".to_owned(),
-    };
-    let of = || "pretrained".to_owned();
-    let paper = || Reference { panel: panel(), x: vec![0.5, 2.0, 2.5], y: vec![1.0, 7.0, 4.0] };
-    let (numerator, denominator) = (Point::Peak, Point::Last);
-    vec![
-        claim("excess", Rule::ExcessRatio { panel: panel() }, below(0.5)),
-        claim("excess-missed", Rule::ExcessRatio { panel: "q".to_owned() }, below(0.1)),
-        claim("excess-none", Rule::ExcessRatio { panel: "x".to_owned() }, below(0.5)),
-        claim("slope", Rule::SlopeRatio { panel: panel() }, below(0.25)),
-        claim("random-trend", Rule::RandomBasisTrend { panel: panel() }, above(0.8)),
-        claim("peak", Rule::InteriorPeak { panel: panel() }, above(2.0)),
-        claim(
-            "shape",
-            Rule::ShapeCorrelation { panel: panel(), other: "q".to_owned() },
-            above(0.7),
-        ),
-        claim("form", Rule::ClosedForm { panel: panel(), initial: false }, above(0.85)),
-        claim("form-init", Rule::ClosedForm { panel: panel(), initial: true }, below(0.6)),
-        claim("pooled", Rule::PooledExcess { panel: panel() }, below(0.4)),
-        claim("pooled-x", Rule::PooledExcess { panel: "q".to_owned() }, below(0.4)),
-        claim("pooled-random", Rule::PooledRandomExcess { panel: panel() }, above(0.35)),
-        claim("rms", Rule::ReferenceRms { panel: panel(), paper: paper() }, below(0.1)),
-        claim("trend", Rule::Trend { panel: panel() }, above(0.8)),
-        claim("ends", Rule::EndRatio { panel: panel(), numerator, denominator }, above(1.0)),
-        claim("sphericity", Rule::Sphericity { panel: panel() }, below(21.7)),
-        claim("auc", Rule::AucGain { pair: pair("pretrained") }, above(0.0)),
-        claim("speed", Rule::SpeedUp { pair: pair("pretrained"), accuracy: 0.8 }, above(1.15)),
-        claim("never", Rule::SpeedUp { pair: pair("never"), accuracy: 0.8 }, above(1.15)),
-        claim("share", Rule::GainShare { pair: pair("covariance"), of: of() }, above(0.7)),
-    ]
-}
-
-fn figures() -> Vec<FigureSpec> {
-    let panels = || vec!["p".to_owned(), "q".to_owned(), "x".to_owned()];
-    let transfer = |x, steps, relative, paper| Drawing::TransferFunction {
-        panels: panels(),
-        x,
-        steps,
-        relative,
-        paper,
-    };
-    let paper = vec![Reference { panel: "p".to_owned(), x: vec![1.0], y: vec![3.0] }];
-    let (downstream, variants) = (vec!["task".to_owned()], ["scratch", "never"].map(str::to_owned));
-    let drawings = [
-        ("misalignment", Drawing::Misalignment { panels: panels() }),
-        ("f", transfer(SpectrumAxis::Std, Steps::Last, false, paper)),
-        ("f-all", transfer(SpectrumAxis::Eigenvalue, Steps::All, true, Vec::new())),
-        ("energy", Drawing::EnergyProfile { panels: panels() }),
-        ("filters", Drawing::Filters { panels: panels(), eigenvectors: 3 }),
-        (
-            "curves",
-            Drawing::LearningCurves {
-                panel: "p".to_owned(),
-                downstream: downstream.clone(),
-                variants: variants.to_vec(),
-                held_out: false,
-            },
-        ),
-        (
-            "steps",
-            Drawing::TimeToAccuracy {
-                panel: "p".to_owned(),
-                downstream,
-                variants: variants.to_vec(),
-                accuracy: 0.8,
-            },
-        ),
-    ];
-    let figure = |(id, draw): (&str, Drawing)| FigureSpec {
-        id: id.to_owned(),
-        title: format!("Title <script>alert('{id}')</script>"),
-        caption: "Caption & more".to_owned(),
-        draw,
-    };
-    drawings.map(figure).into()
 }
 
 fn experiment(
@@ -231,8 +67,11 @@ struct Built {
 impl Built {
     fn new(scale: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let runs = write_runs(&home.path().join("runs"));
-        Self::of(home, config(vec![experiment("trial", runs, figures(), claims())], scale))
+        let runs = trial::write_runs(&home.path().join("runs"));
+        Self::of(
+            home,
+            config(vec![experiment("trial", runs, trial::figures(), trial::claims())], scale),
+        )
     }
 
     /// A page of claims alone.
@@ -272,7 +111,7 @@ fn close(found: Option<f64>, expected: f64) {
 
 #[test]
 fn every_rule_gives_the_number_computed_by_hand() {
-    let page = Built::judged(write_runs, claims());
+    let page = Built::judged(trial::write_runs, trial::claims());
     let check = |id: &str, expected: f64, verdict: &str| {
         let claim = page.claim(id);
         close(claim.estimate, expected);
@@ -361,7 +200,7 @@ fn measures_of_one_claim_are_corrected_together() {
     close(alone.p_value, 1.0 - 48.0_f64.sqrt() / 50.0_f64.sqrt());
     assert_eq!(alone.p_holm, alone.p_value);
     let member = |c: ClaimSpec| ClaimSpec { id: format!("C99.{}", c.id), ..c };
-    let page = Built::judged(write_runs, claims().into_iter().map(member).collect());
+    let page = Built::judged(trial::write_runs, trial::claims().into_iter().map(member).collect());
     let excess = page.claim("C99.excess");
     assert_eq!((excess.p_value, excess.verdict.as_str()), (alone.p_value, "undecided"));
     let all = page.table::<ClaimRow>();
