@@ -95,11 +95,8 @@ impl Outputs<'_> {
         for (i, (layer, goal)) in layers[..depth].iter().zip(goal).enumerate() {
             let own = self.rms(&parameters)?.get(i).copied().unwrap_or(0.0);
             let name = format!("{}.weight", layer.name);
-            if let Some(weight) = parameters.get_mut(&name) {
-                let values = widen(&weight.values);
-                let factor = if own > 0.0 { goal / own } else { 0.0 };
-                weight.values = scaled(&values, factor * norm_of(&values));
-            }
+            let factor = if own > 0.0 { goal / own } else { 0.0 };
+            parameters.entry(name).and_modify(|weight| multiply(weight, factor));
         }
         Ok(parameters)
     }
@@ -161,10 +158,7 @@ impl Sources<'_> {
         if norm == TransferNorm::FreshTotal {
             let factor = total_norm(self.fresh, &names) / total_norm(&parameters, &names);
             for name in &names {
-                if let Some(weight) = parameters.get_mut(name) {
-                    let values = widen(&weight.values);
-                    weight.values = scaled(&values, factor * norm_of(&values));
-                }
+                parameters.entry(name.clone()).and_modify(|weight| multiply(weight, factor));
             }
         }
         Ok(parameters)
@@ -269,6 +263,11 @@ fn norm_of(values: &[f64]) -> f64 {
 fn total_norm(parameters: &Parameters, names: &[String]) -> f64 {
     let norms = names.iter().filter_map(|name| parameters.get(name));
     norms.map(|weight| norm_of(&widen(&weight.values)).powi(2)).sum::<f64>().sqrt()
+}
+
+fn multiply(weight: &mut Parameter, factor: f64) {
+    let values = widen(&weight.values);
+    weight.values = scaled(&values, factor * norm_of(&values));
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
