@@ -1,18 +1,17 @@
 //! What takes the place of initial weights when a run starts from another one, or from the data (paper, Figures 1, 5
 //! and 6).
 
-use candle_core::{DType, Device};
-use rand::{Rng, seq::SliceRandom};
-use randlab_align::{
-    AlignError, Eigenbasis, Filters, Mat, Moments, PatchShape, closed_form, diagonal, haar,
-    resample, rotated,
-};
-use randlab_core::{Purpose, Seed, Split, name_index, stream};
-use randlab_data::Dataset;
-use randlab_nn::{Layer, Net, Parameter, Parameters};
-use randlab_recipe::{TrainConfig, Transfer, TransferNorm, TransferWeights};
+mod drawn;
+mod size;
 
-use crate::{Inputs, TrainError, activity, examples::Examples};
+use randlab_align::{AlignError, Moments, PatchShape};
+use randlab_core::{Seed, Split};
+use randlab_data::Dataset;
+use randlab_nn::{Layer, Parameters};
+use randlab_recipe::{TrainConfig, TransferNorm, TransferWeights};
+
+use self::size::{Outputs, multiply, norm_of, scaled, total_norm, widen};
+use crate::{Inputs, TrainError, activity};
 
 /// The weights of a run before its first step: fresh ones, or what its configuration puts in their place.
 ///
@@ -65,41 +64,6 @@ pub(crate) fn first_weights(
     };
     let goal = outputs.rms(goal.as_ref().unwrap_or(&fresh))?;
     outputs.reach(&goal, applied(transfer.weights, TransferNorm::Fresh)?, transfer, layers)
-}
-
-/// How large the outputs of the hidden layers are.
-struct Outputs<'a> {
-    config: &'a TrainConfig,
-    shape: [usize; 3],
-    classes: usize,
-    images: Examples,
-}
-
-impl Outputs<'_> {
-    /// Root mean square of each hidden layer's output on held-out images, from the input.
-    fn rms(&self, parameters: &Parameters) -> Result<Vec<f64>, TrainError> {
-        let net = Net::new(&self.config.model, self.shape, self.classes, parameters, DType::F32)?;
-        let layers = activity::measure(&net, &self.images, &Device::Cpu)?;
-        Ok(layers.iter().map(|layer| layer.rms).collect())
-    }
-
-    /// Scales the transferred layers, one after the other, until their outputs are as large as `goal` says.
-    fn reach(
-        &self,
-        goal: &[f64],
-        mut parameters: Parameters,
-        transfer: &Transfer,
-        layers: &[Layer],
-    ) -> Result<Parameters, TrainError> {
-        let depth = transfer.layers as usize;
-        for (i, (layer, goal)) in layers[..depth].iter().zip(goal).enumerate() {
-            let own = self.rms(&parameters)?.get(i).copied().unwrap_or(0.0);
-            let name = format!("{}.weight", layer.name);
-            let factor = if own > 0.0 { goal / own } else { 0.0 };
-            parameters.entry(name).and_modify(|weight| multiply(weight, factor));
-        }
-        Ok(parameters)
-    }
 }
 
 /// What weights can be made from.
@@ -163,69 +127,6 @@ impl Sources<'_> {
         }
         Ok(parameters)
     }
-
-    /// `behind`: behind another layer.
-    fn weights(
-        &self,
-        kind: TransferWeights,
-        (source, fresh): (&Parameter, &Parameter),
-        name: &str,
-        behind: bool,
-    ) -> Result<Vec<f64>, TransferError> {
-        // Each filter is a row: outputs first, then what they look at.
-        let n = source.shape[0];
-        let d = source.values.len() / n;
-        let mut rng = stream(self.seed, Purpose::Resample, name_index(name));
-        let moment = || Ok(Filters::of(&source.values, d)?.second_moment());
-        let kernel = fresh.shape.get(2).copied().unwrap_or(1);
-        let seen = || Ok((self.seen)(kernel)?.second_moment());
-        let drawn: Result<Mat<f64>, AlignError> = match kind {
-            TransferWeights::Copy => return Ok(widen(&source.values)),
-            TransferWeights::Fresh => return Ok(widen(&fresh.values)),
-            TransferWeights::Shuffled => {
-                let mut values = widen(&source.values);
-                values.chunks_exact_mut(d).for_each(|filter| filter.shuffle(&mut rng));
-                return Ok(values);
-            }
-            TransferWeights::Covariance | TransferWeights::IndependentCovariance if behind => {
-                let filters = Filters::of(&source.values, d).map_err(TransferError::Align)?;
-                return around_mean(&filters, &mut rng).map_err(TransferError::Align);
-            }
-            TransferWeights::Covariance
-            | TransferWeights::ZeroMeanCovariance
-            | TransferWeights::IndependentCovariance => moment(),
-            TransferWeights::DiagonalCovariance => moment().map(|s| diagonal(&s)),
-            TransferWeights::RotatedCovariance => {
-                let q = haar(d, &mut stream(self.seed, Purpose::Rotation, name_index(name)));
-                moment().map(|s| rotated(&s, &q))
-            }
-            TransferWeights::DataCovariance => seen(),
-            TransferWeights::ClosedForm { rate } => seen().and_then(|s| learnt(&s, rate)),
-        };
-        drawn.and_then(|s| resample(&s, n, &mut rng)).map_err(TransferError::Align)
-    }
-}
-
-/// As many filters as there are, from the normal distribution of their mean and covariance.
-fn around_mean(filters: &Filters, rng: &mut impl Rng) -> Result<Vec<f64>, AlignError> {
-    let mut drawn = resample(&filters.covariance(), filters.count(), rng)?;
-    let mean = filters.mean();
-    for filter in drawn.chunks_exact_mut(mean.len()) {
-        filter.iter_mut().zip(&mean).for_each(|(x, m)| *x += m);
-    }
-    Ok(drawn)
-}
-
-/// The second moment of filters along the eigenvectors of the patches' `second`, with the standard deviations of the closed
-/// form of Chowers and Weiss.
-fn learnt(second: &Mat<f64>, rate: f64) -> Result<Mat<f64>, AlignError> {
-    let basis = Eigenbasis::of(second)?;
-    let d = basis.dim();
-    // A direction the data do not have teaches nothing.
-    let std = |&l: &f64| if l > 0.0 { closed_form(l, rate) } else { 0.0 };
-    let std: Vec<f64> = basis.values.iter().map(std).collect();
-    let scaled = Mat::from_fn(d, d, |i, j| basis.vectors[(i, j)] * std[j].powi(2));
-    Ok(scaled * basis.vectors.transpose())
 }
 
 /// Moments of what first-layer filters look at: patches of side `kernel` of the upstream images, or for 1 whole inputs.
@@ -248,33 +149,6 @@ enum TransferError {
     Shape(String),
     /// Its covariance cannot be used.
     Align(AlignError),
-}
-
-fn widen(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&x| f64::from(x)).collect()
-}
-
-/// l2 norm over all entries.
-fn norm_of(values: &[f64]) -> f64 {
-    values.iter().map(|x| x * x).sum::<f64>().sqrt()
-}
-
-/// l2 norm over all entries of the tensors called `names`.
-fn total_norm(parameters: &Parameters, names: &[String]) -> f64 {
-    let norms = names.iter().filter_map(|name| parameters.get(name));
-    norms.map(|weight| norm_of(&widen(&weight.values)).powi(2)).sum::<f64>().sqrt()
-}
-
-fn multiply(weight: &mut Parameter, factor: f64) {
-    let values = widen(&weight.values);
-    weight.values = scaled(&values, factor * norm_of(&values));
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
-fn scaled(values: &[f64], norm: f64) -> Vec<f32> {
-    let own = norm_of(values);
-    let factor = if own > 0.0 { norm / own } else { 0.0 };
-    values.iter().map(|x| (x * factor) as f32).collect()
 }
 
 #[cfg(test)]
