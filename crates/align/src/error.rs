@@ -14,6 +14,18 @@ pub enum AlignError {
         /// What it should be, or a multiple of it.
         expected: usize,
     },
+    /// Patches have fewer principal components than the one asked for.
+    #[error(
+        "there is no component {component} of {kernel}x{kernel} patches: the last one is {last}"
+    )]
+    Component {
+        /// The one asked for, counted from 0.
+        component: usize,
+        /// Side of the patches.
+        kernel: usize,
+        /// The last one they have.
+        last: usize,
+    },
     /// A covariance has no inverse.
     #[error(
         "weight covariance in {0} dimensions is singular: too few filters, or filters that span too little"

@@ -10,7 +10,7 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 
 use crate::{
     ConvSpec, PoolSpec, Statistics,
-    layer::TensorGradients,
+    gradients::TensorGradients,
     norm::EPSILON,
     update::{ADAM, Norms, Rates},
 };

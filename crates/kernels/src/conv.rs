@@ -22,8 +22,8 @@ use candle_core::{
 
 use crate::{
     element::{common_dtype, hold, slice},
+    gradients::TensorGradients,
     isa::Isa,
-    layer::TensorGradients,
 };
 use geometry::Geometry;
 
@@ -90,13 +90,6 @@ pub(crate) struct Conv {
     shape: Geometry,
     /// For a pool: the place in its window of each pooled value.
     winners: OnceLock<Vec<u16>>,
-}
-
-/// Gradients of the arguments, that of `x` if it was asked for.
-struct Gradients<T> {
-    dw: Vec<T>,
-    db: Vec<T>,
-    dx: Option<Vec<T>>,
 }
 
 impl CustomOp3 for Conv {
@@ -178,18 +171,5 @@ impl Conv {
         }
         let seen = backward::Seen { x: hx.values()?, y: hy.values()?, dy: hg.values()?, winners };
         backward::backward(Isa::best(), g, seen, hw.values()?, wanted).into_tensors(x, w)
-    }
-}
-
-impl<T: WithDType> Gradients<T> {
-    fn into_tensors(self, x: &Tensor, w: &Tensor) -> Result<TensorGradients> {
-        let device = x.device();
-        let bias = self.db.len();
-        Ok(TensorGradients {
-            x: self.dx.map(|dx| Tensor::from_vec(dx, x.shape(), device)).transpose()?,
-            plus: None,
-            w: Some(Tensor::from_vec(self.dw, w.shape(), device)?),
-            b: Some(Tensor::from_vec(self.db, bias, device)?),
-        })
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     ConvSpec, PoolSpec, Statistics,
     composed::Composed,
     conv::Conv,
+    gradients::TensorGradients,
     linear::Linear,
     norm::{self, Norm},
     pool::{self, AveragePool, MaxPool},
@@ -30,19 +31,6 @@ enum Op {
     AveragePool(AveragePool),
     Sum,
     Composed(Composed),
-}
-
-/// Gradients of a layer's arguments.
-#[derive(Default)]
-pub struct TensorGradients {
-    /// Of the input, if it was asked for.
-    pub x: Option<Tensor>,
-    /// Of what was added to the result, if something was.
-    pub plus: Option<Tensor>,
-    /// Of the weights, if there are any.
-    pub w: Option<Tensor>,
-    /// Of the biases, if there are any.
-    pub b: Option<Tensor>,
 }
 
 impl Applied {

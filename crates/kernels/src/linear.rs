@@ -14,8 +14,8 @@ use candle_core::{
 
 use crate::{
     element::{common_dtype, hold, slice},
+    gradients::TensorGradients,
     isa::Isa,
-    layer::TensorGradients,
 };
 
 /// `y = x w^T + b`, with negative values set to 0 if `relu`. Shapes: x `[N, I]`, w `[O, I]`, b `[O]`, y `[N, O]`; f32 or f64.
@@ -40,13 +40,6 @@ struct Size {
     n: usize,
     i: usize,
     o: usize,
-}
-
-/// Gradients of the arguments, that of `x` if it was asked for.
-struct Gradients<T> {
-    dw: Vec<T>,
-    db: Vec<T>,
-    dx: Option<Vec<T>>,
 }
 
 impl CustomOp3 for Linear {
@@ -126,23 +119,12 @@ impl Linear {
         if x.dtype() == DType::F64 {
             let dz = before_relu(hg.values::<f64>()?, hy.values()?, self.relu);
             let gradients = simple::backward(self.size, hx.values()?, hw.values()?, &dz);
-            return self.tensors(x, gradients);
+            return gradients.into_tensors(x, w);
         }
         let dz = before_relu(hg.values::<f32>()?, hy.values()?, self.relu);
         let (x_, w_) = (hx.values()?, hw.values()?);
         let (isa, size) = (Isa::best(), self.size);
-        self.tensors(x, fast::backward(isa, size, (x_, w_), &dz, wanted, self.relu))
-    }
-
-    fn tensors<T: WithDType>(&self, x: &Tensor, from: Gradients<T>) -> Result<TensorGradients> {
-        let Size { n, i, o } = self.size;
-        let device = x.device();
-        Ok(TensorGradients {
-            x: from.dx.map(|dx| Tensor::from_vec(dx, (n, i), device)).transpose()?,
-            plus: None,
-            w: Some(Tensor::from_vec(from.dw, (o, i), device)?),
-            b: Some(Tensor::from_vec(from.db, o, device)?),
-        })
+        fast::backward(isa, size, (x_, w_), &dz, wanted, self.relu).into_tensors(x, w)
     }
 }
 

@@ -9,7 +9,7 @@ use candle_core::{Result, Tensor, WithDType, bail};
 
 use crate::{
     element::{Element, common_dtype, dispatch, hold},
-    layer::TensorGradients,
+    gradients::TensorGradients,
 };
 
 /// Added to every variance.

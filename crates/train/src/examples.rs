@@ -81,8 +81,7 @@ fn by_energy(
     let (component, kernel) = (usize::from(component), usize::from(kernel));
     let basis = Eigenbasis::of(&first_layer_moments(data, kernel)?.second_moment())?;
     if component >= basis.dim() {
-        let (found, expected) = (component, basis.dim() - 1);
-        return Err(AlignError::Size { what: "component", found, expected });
+        return Err(AlignError::Component { component, kernel, last: basis.dim() - 1 });
     }
     let direction: Vec<f64> = (0..basis.dim()).map(|i| basis.vectors[(i, component)]).collect();
     let [channels, height, width] = data.shape();

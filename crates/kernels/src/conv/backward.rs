@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::{
-    Gradients, Way,
+    Way,
     geometry::Geometry,
     patches::{Fill, Store, Windows},
     pixels, winners, winograd,
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
     element::total,
+    gradients::Gradients,
     isa::{Isa, Kernel},
     lanes::{Lanes, WIDEST},
     tile::{Dot, Outer, Panels, Rows},

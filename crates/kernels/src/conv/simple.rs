@@ -1,6 +1,7 @@
 //! The convolution as its definition says, in f64. Gradient checks run it, and the fast kernels are compared with it.
 
-use super::{Gradients, geometry::Geometry};
+use super::geometry::Geometry;
+use crate::gradients::Gradients;
 
 /// Result, and the place in its window of each pooled value.
 pub(super) fn forward(g: &Geometry, x: &[f64], w: &[f64], b: &[f64]) -> (Vec<f64>, Vec<u16>) {

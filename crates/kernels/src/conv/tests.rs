@@ -1,8 +1,9 @@
 //! The fast kernels against the definition, on every instruction set.
 
-use super::{ConvSpec, Gradients, backward, forward, geometry::Geometry, simple};
+use super::{ConvSpec, backward, forward, geometry::Geometry, simple};
 use crate::{
     compare::{distance, wave, wide},
+    gradients::Gradients,
     isa::Isa,
 };
 

@@ -4,10 +4,11 @@ use std::{mem::MaybeUninit, ops::Range};
 
 use rayon::prelude::*;
 
-use super::{Gradients, Size, behind, listed};
+use super::{Size, behind, listed};
 use crate::{
     buffer::{Scratch, Shared, pitch, sized, unwritten, written},
     element::add,
+    gradients::Gradients,
     isa::{Isa, Kernel},
     lanes::Lanes,
     tile::{Dot, Outer, Panels, Rows},

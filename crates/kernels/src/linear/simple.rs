@@ -1,6 +1,7 @@
 //! The layer as its definition says, in f64. Gradient checks run it, and the fast kernels are compared with it.
 
-use super::{Gradients, Size};
+use super::Size;
+use crate::gradients::Gradients;
 
 pub(super) fn forward(size: Size, (x, w, b): (&[f64], &[f64], &[f64]), relu: bool) -> Vec<f64> {
     let mut y = Vec::with_capacity(size.n * size.o);
