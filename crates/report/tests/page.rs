@@ -292,6 +292,11 @@ fn the_page_says_where_its_numbers_come_from() {
         }
         assert!(!text.contains("mean nothing"), "{name}");
     }
+    let no_claims = Built::judged(trial::write_runs, Vec::new());
+    for name in ["report.html", "report.md"] {
+        assert!(page.text(name).contains("Verdicts"), "{name}");
+        assert!(!no_claims.text(name).contains("Verdicts"), "{name}");
+    }
     let smoke = Built::new("smoke");
     assert!(smoke.text("report.html").contains("mean nothing"));
     assert!(smoke.text("report.md").contains("mean nothing"));

@@ -25,7 +25,7 @@ pub(crate) fn html(page: &Page<'_>) -> String {
                 main {
                     h1 { (title) }
                     (introduction(page))
-                    (verdicts(page))
+                    @if page.judges() { (verdicts(page)) }
                     @for section in &page.sections { (experiment(section)) }
                     (runs(page))
                 }

@@ -17,15 +17,21 @@ pub(crate) fn markdown(page: &Page<'_>) -> String {
     for (term, description) in text::facts(page) {
         let _ = writeln!(out, "- {term}: {}", escape(&description));
     }
-    let _ = writeln!(out, "\n## Verdicts\n\n**{}** {}\n", text::tally(page), text::RULES);
-    table(&mut out, &CLAIM_HEADINGS, page.claims().map(claim_cells));
-    out += "\nTable: [tables/claims.parquet](tables/claims.parquet)\n";
+    if page.judges() {
+        verdicts(&mut out, page);
+    }
     for section in &page.sections {
         experiment(&mut out, section);
     }
     out += "\n## Runs\n\n";
     table(&mut out, &RUN_HEADINGS, page.runs().map(flagged_cells));
     out
+}
+
+fn verdicts(out: &mut String, page: &Page<'_>) {
+    let _ = writeln!(out, "\n## Verdicts\n\n**{}** {}\n", text::tally(page), text::RULES);
+    table(out, &CLAIM_HEADINGS, page.claims().map(claim_cells));
+    *out += "\nTable: [tables/claims.parquet](tables/claims.parquet)\n";
 }
 
 fn claim_cells(claim: &ClaimRow) -> [String; 9] {

@@ -51,6 +51,11 @@ impl Page<'_> {
         self.sections.iter().flat_map(|s| &s.claims)
     }
 
+    /// Whether there is anything to judge; a map of gains, say, only shows.
+    fn judges(&self) -> bool {
+        self.claims().next().is_some()
+    }
+
     fn runs(&self) -> impl Iterator<Item = &Run> {
         self.sections.iter().flat_map(|s| &s.experiment.runs)
     }

@@ -71,9 +71,11 @@ pub(super) fn symbol(verdict: &str) -> &'static str {
 /// What the page is about.
 pub(super) fn asked(page: &Page<'_>) -> String {
     let titles: Vec<_> = page.sections.iter().map(|s| s.experiment.spec.title.as_str()).collect();
+    let judged =
+        if page.judges() { " and judges each claim by a rule fixed before the runs" } else { "" };
     format!(
-        "What do neural networks learn from random labels? This page repeats experiments of Maennel et al. (2020) and \
-         judges each claim by a rule fixed before the runs. Experiments: {}.",
+        "What do neural networks learn from random labels? This page repeats experiments of Maennel et al. \
+         (2020){judged}. Experiments: {}.",
         titles.join("; ")
     )
 }
