@@ -15,11 +15,12 @@ NETS ?=
 BATCH ?=
 THREADS ?=
 PEERS ?=
+STOCK ?=
 PYTHON ?=
 ROUNDS ?= 7
 BUDGET ?= 60
-RUN ?= ""
-IMAGE ?= ""
+RUN ?=
+IMAGE ?=
 
 NOTHING :=
 SPACE := $(NOTHING) $(NOTHING)
@@ -32,7 +33,7 @@ BIN ?= target/release
 BUILD ?= cargo build --release --locked --workspace --bins
 # An experiment outside `all`, which is planned only when asked for.
 WITH ?=
-PLAN = $(BIN)/randlab-plan --scale $(SCALE) --dataset $(DATASET) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WITH),--with $(WITH)) --out $(R)
+PLAN = $(BIN)/randlab-plan --scale "$(SCALE)" --dataset "$(DATASET)" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WITH),--with "$(WITH)") --out "$(R)"
 
 # The leading + makes `make -n` build and plan too, so that what it then lists is exact. Without -j on the command line
 # there are as many jobs as cores; every run works on one thread, so that side by side they use all of them.
@@ -42,7 +43,7 @@ define pipeline
 +@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) BIN=$(BIN) $(1)
 endef
 
-.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) status dag trace data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean clean-runs distclean
+.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) rerun status dag trace data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean clean-runs distclean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+(-%)?:.*## |^## ' $(MAKEFILE_LIST) | sed -E 's/^## /\t/; s/:.*## /\t/' | expand -t 16
@@ -67,10 +68,11 @@ $(EXPERIMENTS):
 	$(call pipeline,$(R)/report/$(DATA).$@/run.json)
 	@echo "$(R)/report/$(DATA).$@/report.html"
 
-rerun-%: ## move a run aside (give its folder, e.g. rerun-pretrain/NAME) and make it again
-	@test -e $(R)/$* || { echo "make: error: $(R)/$*: no such run; see $(R)" >&2; exit 2; }
-	@mkdir -p $(R)/old/$(dir $*) && mv $(R)/$* $(R)/old/$*.$$(date +%Y%m%d-%H%M%S)
-	$(call pipeline,$(R)/$*/run.json)
+rerun: ## move a run aside and make it again: make rerun RUN=STAGE/NAME
+	@[[ "$(RUN)" =~ ^($(subst $(SPACE),|,$(STAGES)))/[^/]+$$ && -d "$(R)/$(RUN)" ]] || \
+	  { echo "make: error: RUN=$(RUN): no such run in $(R); want STAGE/NAME" >&2; exit 2; }
+	@mkdir -p "$(R)/old/$(dir $(RUN))" && mv "$(R)/$(RUN)" "$(R)/old/$(RUN).$$(date +%Y%m%d-%H%M%S)"
+	$(call pipeline,$(R)/$(RUN)/run.json)
 
 status: ## how many runs are done, partial, stale and missing
 	@$(BUILD) --quiet
@@ -81,15 +83,16 @@ why-%: ## why the runs of a name would be made again
 	@$(PLAN) --why $*
 
 trace: ## the way of one image through a training run: make trace RUN=NAME IMAGE=17
+	@test -n "$(RUN)" -a -n "$(IMAGE)" || { echo "make: error: say which run and image: make trace RUN=NAME IMAGE=17" >&2; exit 2; }
 	@$(BUILD) --quiet
-	@$(PLAN) --trace $(RUN) $(IMAGE)
+	@$(PLAN) --trace "$(RUN)" "$(IMAGE)"
 
 dag: ## the stages and what flows between them, as a Mermaid graph
 	@$(BUILD) --quiet
 	@$(PLAN) --dag
 
 CIFAR10 := data/raw/cifar-10-binary.tar.gz
-data-cifar10: ## fetch CIFAR-10; the only goal that uses the network
+data-cifar10: ## fetch CIFAR-10
 	@pipelines/fetch-cifar10 $(CIFAR10)
 
 check: ## formatting, lints, documentation and, where cargo-deny is there, licences
@@ -109,11 +112,11 @@ bench: ## time of a training step of each net
 
 # A workspace of its own, so that nobody else compiles burn or installs PyTorch.
 PEERS_TARGET := target/peers
-PEERS_BUILD := cargo build --release --locked --manifest-path tests/peers/Cargo.toml --target-dir $(PEERS_TARGET)
+PEERS_BUILD = cargo build --release --locked --manifest-path tests/peers/Cargo.toml --target-dir $(PEERS_TARGET) $(if $(STOCK),--no-default-features)
 PEERS_RUN := $(PEERS_TARGET)/release/randlab-peers
 SIZES = $(if $(THREADS),--threads "$(THREADS)") --rounds $(ROUNDS) --seconds $(BUDGET) --out $(RUNS)/bench
 
-bench-peers: $(if $(PYTHON),,target/peers-venv/installed) ## training steps beside PyTorch, burn and candle: NETS="S2 vgg16" BATCH=128 THREADS=2 ROUNDS=7 PEERS="pytorch candle"
+bench-peers: $(if $(PYTHON),,target/peers-venv/installed) ## training steps beside PyTorch, burn and candle: NETS="S2 vgg16" BATCH=128 THREADS=2 ROUNDS=7 PEERS="pytorch candle"; STOCK=1: burn and candle without AVX-512
 	@$(PEERS_BUILD)
 	@$(PEERS_RUN) compare $(if $(NETS),--nets "$(NETS)") $(if $(BATCH),--batch "$(BATCH)") $(if $(PEERS),--peers "$(PEERS)") \
 	  --python $(or $(PYTHON),target/peers-venv/bin/python) --script tests/peers/torch_step.py $(SIZES)

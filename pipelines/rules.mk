@@ -15,7 +15,7 @@ PROGRESS = $(if $(filter -j1,$(MAKEFLAGS)),auto,lines)
 
 include $(R)/plan/$(DATA).mk
 
-.PHONY: prepare pretrain finetune align report
+.PHONY: prepare pretrain finetune align report again
 prepare: $(PREPARE:%=$(R)/prepare/%/run.json)
 pretrain: $(PRETRAIN:%=$(R)/pretrain/%/run.json)
 finetune: $(FINETUNE:%=$(R)/finetune/%/run.json)

@@ -67,16 +67,62 @@ fn recipes_that_make_no_sense() {
     let recipe = "pipelines/experiments/alignment.toml";
     let plan = |args: &[&str]| scratch.run("randlab-plan", args);
     assert_refused(&plan(&["--scale", "big"]), &["alignment.toml", "[scale.big]"]);
-    assert_refused(&plan(&["--dataset", "nope"]), &["pipelines/datasets/nope.toml"]);
+    assert_refused(&plan(&["--dataset", "nope"]), &["--dataset nope", "cifar10", "photos"]);
     assert_refused(&plan(&["--why", "nope"]), &["--why nope"]);
+    assert_refused(&plan(&["--seeds", "1", "2", "1"]), &["--seeds", "1 stands twice"]);
+    assert_refused(&plan(&["--scael", "smoke"]), &["--scael", "'--scale'"]);
+    assert_refused(&plan(&["--seeds", "1,2"]), &["'1,2'", "--seeds"]);
+    overwrite(&scratch.path("photos.toml"), b"[source]\nkind = 'image-folder'\npath = 'x'\n");
+    assert_refused(&plan(&["--dataset", "photos.toml"]), &["photos.toml", "another name"]);
     scratch.edit(recipe, "target = 0.95", "target = 0.95\ntemperature = 3");
     assert_refused(&plan(&[]), &["alignment.toml", "temperature"]);
     scratch.edit(recipe, "target = 0.95\ntemperature = 3", "target = 95");
     assert_refused(&plan(&[]), &["alignment.toml", "panel.random", "target", "0 to 1"]);
+    scratch.edit(recipe, "target = 95", "target = 0.95");
+    for (good, bad, word) in [
+        ("lr = 0.03, by = 3.0", "lr = -0.03, by = 3.0", "lr -0.03"),
+        ("at = [0.6667] }", "at = [6667] }", "at = [6667.0]"),
+        ("momentum = 0.9", "momentum = 9", "momentum 9"),
+        ("filters = 256, stride = 2", "filters = 0, stride = 2", "filters = 0"),
+        (
+            "filters = 256, stride = 2, padding = 0",
+            "filters = 256, stride = 2, padding = 3",
+            "padding 3",
+        ),
+        ("odd_inputs = 1.0", "odd_inputs = -1.0", "odd_inputs -1"),
+        ("random_bases = 50", "random_bases = 1", "random_bases"),
+        ("id = \"C05.floor\"", "id = \"C05\"", "\"C05\" stands twice"),
+    ] {
+        let text = fs::read(scratch.path(recipe)).unwrap();
+        scratch.edit(recipe, good, bad);
+        assert_refused(&plan(&[]), &["alignment.toml", word]);
+        overwrite(&scratch.path(recipe), &text);
+    }
     assert!(!scratch.path("runs").exists());
-    let unknown = scratch.run("randlab-plan", &["--scael", "smoke"]);
-    assert_eq!(unknown.status.code(), Some(2));
-    assert!(text(&unknown).contains("--scale"), "{}", text(&unknown));
+    assert!(plan(&[]).status.success());
+}
+
+#[test]
+fn a_mistake_is_blamed_on_the_file_it_stands_in() {
+    let scratch = Scratch::new(&["init-from-data", "transfer"]);
+    scratch.edit("pipelines/experiments/transfer.toml", "batch = 128, epochs = 160", "batch = -1");
+    assert_refused(&scratch.run("randlab-plan", &[]), &["experiments/transfer.toml", "batch"]);
+}
+
+#[test]
+fn a_folder_that_belongs_to_another_run() {
+    let scratch = Scratch::new(&["alignment"]);
+    scratch.make_well(&["prepare"]);
+    let before = scratch.artifacts("runs");
+    let plan = "runs/smoke/plan/prepare/alignment.photos.data.images.s0.toml";
+    for out in
+        ["prepare/alignment.photos.data.images.s1", "pretrain/alignment.photos.data.images.s0"]
+    {
+        let output = scratch
+            .run("randlab-prepare", &["--plan", plan, "--out", &format!("runs/smoke/{out}")]);
+        assert_refused(&output, &["--out", out, "prepare/alignment.photos.data.images.s0"]);
+    }
+    assert!(before == scratch.artifacts("runs"));
 }
 
 #[test]

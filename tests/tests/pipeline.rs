@@ -63,6 +63,40 @@ fn a_change_of_one_value_reaches_what_depends_on_it_and_no_more() {
 }
 
 #[test]
+fn what_was_lost_or_moved_aside_is_made_again() {
+    let scratch = Scratch::new(&["alignment"]);
+    scratch.make_well(&["all"]);
+    let before = scratch.artifacts("runs");
+    let run = "pretrain/alignment.photos.random.s0";
+    fs::remove_file(scratch.path(&format!("runs/smoke/{run}/final.safetensors"))).unwrap();
+    let again = made(&scratch.make_well(&["all"]));
+    assert_eq!(again, [run.replace('/', " ")]);
+    let again = made(&scratch.make_well(&["rerun", &format!("RUN={run}")]));
+    assert_eq!(again, [run.replace('/', " ")]);
+    let mut after = scratch.artifacts("runs");
+    after.retain(|name, _| !name.starts_with("smoke/old/"));
+    assert!(after == before);
+    for wrong in ["pretrain", "pretrain/", "nope/x", "pretrain/nope", "old/pretrain", ""] {
+        let refused = scratch.make(&["rerun", &format!("RUN={wrong}")]);
+        assert!(!refused.status.success() && text(&refused).contains("no such run"), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_copied_experiment_has_a_place_on_the_page() {
+    let scratch = Scratch::new(&["alignment"]);
+    let experiments = scratch.path("pipelines/experiments");
+    fs::copy(experiments.join("alignment.toml"), experiments.join("mine.toml")).unwrap();
+    let runs = made(&scratch.make_well(&["all"]));
+    let trained = runs.iter().filter(|run| run.starts_with("pretrain"));
+    assert!(trained.clone().count() > 0 && !trained.into_iter().any(|run| run.contains("mine")));
+    let claims = scratch.path("runs/smoke/report/photos/tables/claims.parquet");
+    let claims: Vec<ClaimRow> = read_table(&claims).unwrap();
+    let of = |name: &str| claims.iter().filter(|c| c.experiment == name).count();
+    assert!(of("mine") > 0 && of("mine") == of("alignment"));
+}
+
+#[test]
 fn another_dataset_gives_the_same_tables_and_figures() {
     let scratch = Scratch::new(&["alignment"]);
     write_cifar10(&scratch.path("data/raw/cifar10"), 60);
@@ -117,7 +151,7 @@ fn a_launcher_stands_before_every_run() {
 fn make_says_what_it_can_do() {
     let scratch = Scratch::new(&[]);
     let help = scratch.make_well(&[]);
-    for goal in ["all", "smoke", "status", "why-%", "test", "data-cifar10", "distclean"] {
+    for goal in ["all", "smoke", "rerun", "status", "why-%", "test", "data-cifar10", "distclean"] {
         assert!(help.lines().any(|l| l.starts_with(goal)), "{goal}: {help}");
     }
     let graph = scratch.make_well(&["dag"]);

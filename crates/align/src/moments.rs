@@ -138,7 +138,7 @@ impl Moments {
 /// Mean square of the projection of an image's patches on `direction` `[d]`, for each of `images` `[n, C, H, W]`.
 ///
 /// # Errors
-/// As [`Moments::of_patches`].
+/// As [`Moments::of_patches`], and when the direction is not one of patches.
 pub fn patch_energies(
     images: &[f32],
     shape: PatchShape,
@@ -152,6 +152,10 @@ pub fn patch_energies(
         Ok(terms.map(|(i, j)| direction[i] * second[(i, j)] * direction[j]).sum())
     };
     check("images", images.len(), shape.image())?;
+    if direction.len() != shape.dim() {
+        let (found, expected) = (direction.len(), shape.dim());
+        return Err(AlignError::Size { what: "direction", found, expected });
+    }
     images.chunks_exact(shape.image()).map(energy).collect()
 }
 

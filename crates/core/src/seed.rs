@@ -48,7 +48,7 @@ impl fmt::Display for Seed {
 /// What a stream of random numbers is for. The index given to [`stream`] is named in each line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Dealing images to splits (index: image id, or 0 for one shuffle).
+    /// Dealing images to splits (index: number of the shuffle).
     Split,
     /// Place and size of a crop (index: image id).
     Crops,
@@ -60,14 +60,12 @@ pub enum Purpose {
     BatchOrder,
     /// Inputs of the `gaussian` source (index: sample id).
     Gaussian,
-    /// The rotation of a `gaussian` source (index: 0).
+    /// Haar-random rotations: that of a `gaussian` source (index: 0), and those of weights (index: [`name_index`] of the tensor).
     Rotation,
     /// Filters drawn from a covariance, and other resampling of weights (index: [`name_index`] of the tensor).
     Resample,
     /// Haar-random bases that misalignment is compared with (index: number of the basis).
     RandomBasis,
-    /// Resampling in interval estimates (index: 0).
-    Bootstrap,
 }
 
 impl Purpose {
@@ -82,7 +80,6 @@ impl Purpose {
             Self::Rotation => "randlab v1 rotation",
             Self::Resample => "randlab v1 resample",
             Self::RandomBasis => "randlab v1 random basis",
-            Self::Bootstrap => "randlab v1 bootstrap",
         }
     }
 }

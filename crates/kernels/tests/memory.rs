@@ -71,6 +71,22 @@ fn linear_layers() {
 }
 
 #[test]
+fn linear_layers_behind_a_relu() {
+    // Enough rows, inputs and outputs for zeros to be left out both ways.
+    let large = if cfg!(miri) { [5, 403, 64] } else { [33, 1027, 64] };
+    for [n, i, o] in [[2, 9, 3], large] {
+        check(&format!("{n} {i} {o}"), |d| {
+            Applied::linear_behind_relu(
+                &wave(&[n, i], 0.37, d).relu()?,
+                &wave(&[o, i], 0.91, d),
+                &wave(&[o], 1.1, d),
+                true,
+            )
+        });
+    }
+}
+
+#[test]
 fn norms_and_pools() {
     let shape = [9, 2, 3, 7];
     for plus in [false, true] {

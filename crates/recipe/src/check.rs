@@ -1,10 +1,12 @@
 //! What types cannot say: names that must exist and numbers that must make sense.
 
+use std::collections::BTreeSet;
+
 use randlab_core::{LabelScheme, Split};
 
 use crate::{
-    DataSpec, Drawing, Experiment, MapCell, Pair, Panel, Phase, RecipeError, Rule, TransferWeights,
-    Variant,
+    DataSpec, Drawing, Experiment, MapCell, ModelSpec, Optimizer, Pair, Panel, Phase, RecipeError,
+    Rule, Schedule, TransferWeights, Variant,
 };
 
 /// Checks one experiment.
@@ -16,6 +18,10 @@ pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
         let data = e.data.get(&panel.data).ok_or_else(|| format!("no [data.{}]", panel.data));
         data.and_then(|d| check_panel(panel, d)).map_err(|what| format!("panel.{name}: {what}"))
     });
+    let names = || {
+        twice("figure", e.figures.iter().map(|f| &f.id))
+            .and_then(|()| twice("claim", e.claims.iter().map(|c| &c.id)))
+    };
     let figures = || {
         e.figures.iter().try_for_each(|f| {
             drawing(e, &f.draw).map_err(|what| format!("figure {:?}: {what}", f.id))
@@ -27,14 +33,34 @@ pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
             .try_for_each(|c| rule(e, &c.rule).map_err(|what| format!("claim {:?}: {what}", c.id)))
     };
     panels
+        .and_then(|()| names())
         .and_then(|()| figures())
         .and_then(|()| claims())
         .map_err(|problem| RecipeError::invalid(&format!("{}.toml", e.name), problem))
 }
 
+/// Refuses names of which one stands twice.
+fn twice<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(format!("{what} {name:?} stands twice"));
+        }
+    }
+    Ok(())
+}
+
 fn check_panel(panel: &Panel, data: &DataSpec) -> Result<(), String> {
     if panel.seeds.is_empty() {
         return Err("seeds must be at least 1".into());
+    }
+    model(&panel.model).map_err(|what| format!("model: {what}"))?;
+    let scales = panel.init.scale.iter().map(|(layer, scale)| (format!("scale.{layer}"), *scale));
+    for (name, scale) in scales.chain([("odd_inputs".to_owned(), panel.init.odd_inputs)]) {
+        above_0(&name, scale).map_err(|what| format!("init: {what}"))?;
+    }
+    if panel.align.is_some_and(|align| align.random_bases < 2) {
+        return Err("align: random_bases must be at least 2, as their scatter is needed".into());
     }
     phase(&panel.pretrain, data.split.of(Split::Upstream))
         .map_err(|what| format!("pretrain: {what}"))?;
@@ -67,6 +93,7 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
             return Err(format!("{name} is an accuracy, 0 to 1"));
         }
     }
+    rates(&phase.schedule, phase.optimizer)?;
     match phase.labels {
         LabelScheme::Random { classes: 0 | 1 } => {
             Err("random labels need 2 classes or more".into())
@@ -82,13 +109,76 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
     }
 }
 
+/// Numbers a net can be made of; whether it fits its images is seen when they are there.
+fn model(model: &ModelSpec) -> Result<(), String> {
+    // A larger number is a slip, and more than any machine holds.
+    const MOST: usize = 1 << 20;
+    let size = |name: &str, n: usize| {
+        if (1..=MOST).contains(&n) { Ok(()) } else { Err(format!("{name} = {n} makes no net")) }
+    };
+    let width = |width: f64| above_0("width", width);
+    match model {
+        ModelSpec::Mlp { hidden } => hidden.iter().try_for_each(|&n| size("hidden", n)),
+        &ModelSpec::Cnn2 { kernel, filters, stride, padding, pool, hidden } => {
+            // Wider padding would add windows that see nothing of the image.
+            if padding >= kernel {
+                return Err(format!("padding {padding} is not smaller than kernel {kernel}"));
+            }
+            let sizes = [("kernel", kernel), ("filters", filters), ("stride", stride)];
+            let sizes = sizes.into_iter().chain([("pool", pool), ("hidden", hidden)]);
+            sizes.into_iter().try_for_each(|(name, n)| size(name, n))
+        }
+        ModelSpec::Cnn { convs, hidden } => {
+            for conv in convs {
+                size("filters", conv.filters)?;
+                size("stride", conv.stride)?;
+                size("pool", conv.pool)?;
+            }
+            hidden.iter().try_for_each(|&n| size("hidden", n))
+        }
+        ModelSpec::Vgg { width: w, .. } | ModelSpec::ResNet { width: w, .. } => width(*w),
+        &ModelSpec::Wrn { width, kernel, .. } => {
+            size("width", width).and_then(|()| size("kernel", kernel))
+        }
+    }
+}
+
+/// Learning rates and what goes with them.
+fn rates(schedule: &Schedule, optimizer: Optimizer) -> Result<(), String> {
+    let (Schedule::Constant { lr } | Schedule::Divide { lr, .. } | Schedule::Cosine { lr }) =
+        schedule;
+    above_0("lr", *lr)?;
+    if let Schedule::Divide { by, at, .. } = schedule {
+        above_0("by", *by)?;
+        let rising = at.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising || at.iter().any(|at| !(0.0..1.0).contains(at)) {
+            return Err(format!("at = {at:?}: want shares of the run, 0 to 1, that rise"));
+        }
+    }
+    if let Optimizer::Sgd { momentum, weight_decay } = optimizer {
+        if !(0.0..1.0).contains(&momentum) {
+            return Err(format!("momentum {momentum} is not between 0 and 1"));
+        }
+        if !(weight_decay.is_finite() && weight_decay >= 0.0) {
+            return Err(format!("weight_decay {weight_decay} is below 0"));
+        }
+    }
+    Ok(())
+}
+
+fn above_0(name: &str, value: f64) -> Result<(), String> {
+    if value.is_finite() && value > 0.0 {
+        Ok(())
+    } else {
+        Err(format!("{name} {value} is not above 0"))
+    }
+}
+
 fn variant(start: Variant) -> Result<(), String> {
     use TransferWeights as W;
     some_layers(start.layers)?;
-    if let W::ClosedForm { rate } = start.weights
-        && !(rate.is_finite() && rate > 0.0)
-    {
-        return Err(format!("rate {rate} is not above 0"));
+    if let W::ClosedForm { rate } = start.weights {
+        above_0("rate", rate)?;
     }
     let of_first = matches!(
         start.weights,
@@ -104,8 +194,14 @@ fn drawing(e: &Experiment, drawing: &Drawing) -> Result<(), String> {
     match drawing {
         Drawing::Misalignment { panels }
         | Drawing::TransferFunction { panels, .. }
-        | Drawing::EnergyProfile { panels }
-        | Drawing::Filters { panels, .. } => panels.iter().try_for_each(|p| aligned(e, p)),
+        | Drawing::EnergyProfile { panels } => panels.iter().try_for_each(|p| aligned(e, p)),
+        Drawing::Filters { panels, .. } => panels.iter().try_for_each(|p| {
+            aligned(e, p)?;
+            let kept = e.panels.get(p).is_some_and(|p| p.pretrain.checkpoints.per_octave > 0);
+            kept.then_some(()).ok_or_else(|| {
+                format!("panel {p}: checkpoints.per_octave must be at least 1, as first weights are drawn")
+            })
+        }),
         Drawing::LearningCurves { panel, downstream, variants, .. }
         | Drawing::TimeToAccuracy { panel, downstream, variants, .. } => {
             every_arm(e, panel, downstream, variants)

@@ -87,7 +87,7 @@ pub enum Rule {
         /// Panel.
         panel: String,
     },
-    /// f at one component divided by f at another, pooled; components counted from the smallest eigenvalue.
+    /// f at one component divided by f at another, per seed; components counted from the smallest eigenvalue.
     EndRatio {
         /// Panel.
         panel: String,
@@ -212,6 +212,21 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// Whether the number is a correlation, which lies between -1 and 1.
+    pub const fn correlates(&self) -> bool {
+        matches!(
+            self,
+            Self::RandomBasisTrend { .. }
+                | Self::ShapeCorrelation { .. }
+                | Self::ProfileCorrelation { .. }
+                | Self::ClosedForm { .. }
+                | Self::Trend { .. }
+                | Self::GainTrend { .. }
+                | Self::DepthTrend { .. }
+                | Self::SignalRank { .. }
+        )
+    }
+
     /// Panels whose runs the rule reads, each once.
     pub fn panels(&self) -> Vec<&str> {
         match self {

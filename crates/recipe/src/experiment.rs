@@ -182,7 +182,11 @@ impl Experiment {
         let wrong = |_| RecipeError::invalid(&shown, "base is the name of another experiment");
         let name: String = base.try_into().map_err(wrong)?;
         let base = path.with_file_name(format!("{name}.toml"));
-        let base = at_scale(&base.display().to_string(), &read(&base)?, scale)?;
+        let shown_base = base.display().to_string();
+        let mut base = at_scale(&shown_base, &read(&base)?, scale)?;
+        base.remove("base");
+        // A mistake there is to be blamed on that file.
+        Self::build(&shown_base, base.clone())?;
         Ok(Self { base: Some(name), ..Self::build(&shown, over_base(base, &own))? })
     }
 

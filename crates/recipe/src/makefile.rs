@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
+use randlab_core::RunId;
+
 use crate::Plan;
 
-/// Text of the included file. `$(R)` is the folder of the scale; run folders are `$(R)/STAGE/RUN`.
-pub fn makefile(plan: &Plan) -> String {
+/// Text of the included file. `$(R)` is the folder of the scale; run folders are `$(R)/STAGE/RUN`. The runs `again`, by stage and
+/// name, are made whatever the times of files say.
+pub fn makefile(plan: &Plan, again: &[(&str, RunId)]) -> String {
     let mut text = String::from("# Written by randlab-plan: lists of runs and what each needs.\n");
     list(&mut text, "PREPARE", plan.prepare.keys());
     list(&mut text, "PRETRAIN", plan.pretrain.keys());
@@ -31,6 +34,9 @@ pub fn makefile(plan: &Plan) -> String {
     for (id, page) in &plan.report {
         let runs = page.experiments.iter().flat_map(|e| &e.runs);
         edges(&mut text, "report", id, runs.map(|r| manifest(&r.stage, &r.info.id)));
+    }
+    for (stage, run) in again {
+        edges(&mut text, stage, run, ["again".to_owned()]);
     }
     text
 }

@@ -190,7 +190,7 @@ fn layers_are_drawn_one_after_the_other() {
     let edge = "$(R)/pretrain/small.photos.b.drawn2.s0/run.json: \\\n  \
                 $(R)/prepare/small.photos.data.images.s0/run.json \\\n  \
                 $(R)/pretrain/small.photos.b.drawn1.s0/run.json\n";
-    assert!(makefile(&plan).contains(edge));
+    assert!(makefile(&plan, &[]).contains(edge));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn asked_for_seeds_take_the_place_of_all_others() {
 
 #[test]
 fn make_sees_every_run_and_its_edges() {
-    let text = makefile(&small(SMALL).unwrap());
+    let text = makefile(&small(SMALL).unwrap(), &[]);
     let edge = "$(R)/finetune/small.photos.b.real.pretrained.s0/run.json: \\\n  \
                 $(R)/prepare/small.photos.data.images.s0/run.json \\\n  \
                 $(R)/pretrain/small.photos.b.s0/run.json\n";
@@ -246,7 +246,7 @@ fn make_sees_every_run_and_its_edges() {
     let scratch = "$(R)/finetune/small.photos.b.real.scratch.s0/run.json: \\\n  \
                    $(R)/prepare/small.photos.data.images.s0/run.json\n";
     assert!(text.contains(scratch), "{text}");
-    assert_eq!(text, makefile(&small(SMALL).unwrap()));
+    assert_eq!(text, makefile(&small(SMALL).unwrap(), &[]));
 }
 
 #[test]

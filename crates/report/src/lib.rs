@@ -23,7 +23,7 @@ pub use chart::chart;
 pub use error::ReportError;
 
 /// Raised when the report's numbers change.
-pub const STAGE_VERSION: u32 = 2;
+pub const STAGE_VERSION: u32 = 3;
 
 /// Reads the runs a page names from `root` (`ROOT/STAGE/RUN/`) and writes the page into `out`. Returns the names of the
 /// files written, relative to `out`.

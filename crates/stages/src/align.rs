@@ -67,7 +67,6 @@ fn describe(config: &AlignConfig) -> String {
 }
 
 fn work(job: &mut Job<'_, AlignConfig>) -> anyhow::Result<Work> {
-    job.dir.clear_except(&["log.jsonl"])?;
     let mut nets = Vec::new();
     for (i, subject) in job.config.subjects.iter().enumerate() {
         nets.push(Net::read(job, subject)?);
@@ -144,7 +143,11 @@ impl Net {
             first.get_or_insert((layer, shape));
         }
         let (layer, shape) = first.unwrap_or_default();
-        let seen = Seen::of(&data, shape[1])?;
+        let (kernel, shape) = match shape[..] {
+            [c, k, _] => (Some(k), [c, k, k]),
+            _ => (None, [shape.iter().product(), 1, 1]),
+        };
+        let seen = Seen::of(&data, kernel)?;
         Ok(Self {
             dataset: data.source().to_owned(),
             layer,
@@ -165,11 +168,11 @@ impl Net {
     }
 }
 
-/// Name, shape of one filter, and the filters.
+/// Name, shape of one filter, `[C, k, k]` or `[d]`, and the filters.
 fn first_layer(
     path: &Path,
     checkpoint: &Checkpoint,
-) -> anyhow::Result<(String, [usize; 3], Filters)> {
+) -> anyhow::Result<(String, Vec<usize>, Filters)> {
     let h = &checkpoint.header;
     let layers = randlab_nn::layers(&h.model, h.input, h.classes)?;
     let layer = layers.first().map_or("", |l| &l.name);
@@ -177,9 +180,8 @@ fn first_layer(
         |problem: String| TrainError::Checkpoint { path: path.display().to_string(), problem };
     let weight = checkpoint.parameters.get(&format!("{layer}.weight"));
     let weight = weight.ok_or_else(|| wrong(format!("no tensor {layer}.weight")))?;
-    let shape = match weight.shape[..] {
-        [_, c, k, _] => [c, k, k],
-        [_, d] => [d, 1, 1],
+    let shape = match &weight.shape[..] {
+        [_, rest @ ..] if [1, 3].contains(&rest.len()) => rest.to_vec(),
         _ => return Err(wrong(format!("{layer}.weight is {:?}", weight.shape)).into()),
     };
     let filters = Filters::of(&weight.values, shape.iter().product())?;
@@ -195,8 +197,8 @@ enum Seen {
 }
 
 impl Seen {
-    /// Of the upstream inputs; `kernel` is the side of a patch.
-    fn of(data: &Dataset, kernel: usize) -> Result<Self, AlignError> {
+    /// Of the upstream inputs; `kernel` is the side of a patch, for a convolution.
+    fn of(data: &Dataset, kernel: Option<usize>) -> Result<Self, AlignError> {
         if let Some(law) = data.population() {
             let d = law.std.len();
             let directions = Mat::from_fn(d, d, |i, j| law.directions[i * d + j]);

@@ -37,7 +37,7 @@ pub enum ProgressMode {
 
 /// Parses the command line; `completions SHELL` prints a completion script instead, and leaves.
 pub fn parse<A: Parser>() -> A {
-    let matches = with_completions::<A>().get_matches();
+    let matches = with_completions::<A>().try_get_matches().unwrap_or_else(|error| refuse(&error));
     if let Some(("completions", sub)) = matches.subcommand() {
         if let Some(&shell) = sub.get_one::<Shell>("shell") {
             let mut command = A::command();
@@ -48,7 +48,24 @@ pub fn parse<A: Parser>() -> A {
         }
         std::process::exit(i32::from(crate::DONE));
     }
-    A::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    A::from_arg_matches(&matches).unwrap_or_else(|error| refuse(&error))
+}
+
+/// Says in one line what is wrong with the command line, and leaves; prints what was asked for with `--help` and the like.
+fn refuse(error: &clap::Error) -> ! {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.to_string();
+    // What follows the mistake and a hint is how the program is used.
+    let what = ["\n\nUsage:", "\n\nFor more"]
+        .into_iter()
+        .fold(&text[..], |text, end| text.split(end).next().unwrap_or_default());
+    let what: Vec<&str> = what.split_whitespace().collect();
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = std::path::Path::new(&program).file_name().unwrap_or_default().to_owned();
+    eprintln!("{}: {}; see --help", program.display(), what.join(" "));
+    std::process::exit(i32::from(crate::BAD_INPUT));
 }
 
 fn with_completions<A: Parser>() -> Command {

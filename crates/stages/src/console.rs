@@ -15,6 +15,9 @@ use crate::args::ProgressMode;
 /// Time between lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// Where log events go, in the run's folder.
+pub(crate) const LOG: &str = "log.jsonl";
+
 /// One run's voice.
 pub(crate) struct Console {
     name: String,
@@ -83,12 +86,12 @@ fn say(line: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
-/// Sends log events of this process to `log.jsonl` in the run's folder, after those of earlier pieces of the run.
+/// Sends log events of this process to [`LOG`] in the run's folder, after those of earlier pieces of the run.
 ///
 /// # Errors
 /// When the file cannot be opened.
 pub(crate) fn log_to(dir: &RunDir) -> Result<(), StoreError> {
-    let path = dir.path("log.jsonl");
+    let path = dir.path(LOG);
     let file = File::options().create(true).append(true).open(&path);
     let file = file.map_err(|source| StoreError::Io { path, action: "open", source })?;
     // A second subscriber in one process happens in tests only; the first one stays.

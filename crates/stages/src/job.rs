@@ -7,19 +7,21 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use randlab_align::AlignError;
 use randlab_core::{Digest, RunId, canonical_json};
+use randlab_nn::NnError;
 use randlab_store::{
     FileRef, InputRef, Manifest, RunDir, Status, StoreError, publish, read,
     table::{TimingRow, write_table},
 };
+use randlab_train::TrainError;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
     DONE, StageArgs,
     args::command_line,
-    console::{Console, log_to},
-    stop::Stop,
+    console::{Console, LOG, log_to},
 };
 
 /// A stage's configuration: what the run is and what it reads.
@@ -79,7 +81,6 @@ pub struct Job<'a, C> {
     /// Folder of the scale: runs are `ROOT/STAGE/RUN`.
     pub root: &'a Path,
     pub(crate) console: Console,
-    pub(crate) stop: Stop,
 }
 
 /// Name of the copy of its configuration in a run's folder.
@@ -155,13 +156,12 @@ pub fn execute<C: Stage>(
     work: impl FnOnce(&mut Job<'_, C>) -> anyhow::Result<Work>,
 ) -> anyhow::Result<u8> {
     let config: C = read_config(&args.plan)?;
+    let named = |error| about(error, &args.plan);
     if args.dry_run {
-        crate::exit::print(&describe(&config)?);
+        crate::exit::print(&describe(&config).map_err(named)?);
         return Ok(DONE);
     }
-    let root = args.out.parent().and_then(Path::parent);
-    let root =
-        root.with_context(|| format!("--out {}: want ROOT/STAGE/RUN", args.out.display()))?;
+    let root = root_of(&config, &args.out)?;
     let identity = Identity::of(&config, root)?;
     let dir = RunDir::open(&args.out)?;
     let name = format!("{} {}", config.stage(), config.id());
@@ -176,7 +176,6 @@ pub fn execute<C: Stage>(
     log_to(&dir)?;
     let span = tracing::info_span!("run", stage = config.stage(), run_id = %config.id());
     let _entered = span.enter();
-    let stop = Stop::listen();
     tracing::info!(command = command_line(), fingerprint = %identity.fingerprint, "start");
     let begun = Instant::now();
     let mut job = Job {
@@ -185,9 +184,8 @@ pub fn execute<C: Stage>(
         fingerprint: &identity.fingerprint,
         root,
         console: Console::new(name, args.progress),
-        stop,
     };
-    let done = work(&mut job).inspect_err(|error| record_failure(&dir, error));
+    let done = work(&mut job).map_err(named).inspect_err(|error| record_failure(&dir, error));
     let console = job.console;
     match done? {
         Work::Stopped { signal, message } => {
@@ -206,7 +204,30 @@ pub fn execute<C: Stage>(
     }
 }
 
-/// Copies the configuration into the run's folder and writes the manifest, last.
+/// Names the configuration in errors that say only what of a net or an analysis does not fit.
+fn about(error: anyhow::Error, plan: &Path) -> anyhow::Error {
+    let nameless = match error.downcast_ref::<TrainError>() {
+        Some(e) => matches!(e, TrainError::Net(_) | TrainError::Align(_) | TrainError::Tensor(_)),
+        None => error.is::<NnError>() || error.is::<AlignError>(),
+    };
+    if !nameless {
+        return error;
+    }
+    let message = format!("{}: {error}", plan.display());
+    error.context(message)
+}
+
+/// Folder of the scale, given that of the run. What lies in another run's folder is not to be overwritten by a slip.
+fn root_of<'a, C: Stage>(config: &C, out: &'a Path) -> anyhow::Result<&'a Path> {
+    let own = Path::new(config.stage()).join(config.id().as_str());
+    let root = out.ancestors().nth(2).filter(|_| out.ends_with(&own));
+    root.with_context(|| {
+        format!("--out {}: want a path that ends in {}", out.display(), own.display())
+    })
+}
+
+/// Copies the configuration into the run's folder and writes the manifest, last. Then what is no part of the run goes: the
+/// state it would have gone on from, and what an earlier configuration left.
 fn finish<C: Stage>(config: &C, dir: &RunDir, id: Identity, done: Done) -> anyhow::Result<()> {
     publish(&dir.path(CONFIG), toml::to_string(config)?.as_bytes())?;
     let own = ["timing.parquet", CONFIG].map(str::to_owned);
@@ -225,7 +246,10 @@ fn finish<C: Stage>(config: &C, dir: &RunDir, id: Identity, done: Done) -> anyho
         notes: done.notes,
         environment: environment(),
     };
-    Ok(dir.finish(&manifest)?)
+    dir.finish(&manifest)?;
+    let outputs = manifest.outputs.iter().map(|file| file.name.as_str());
+    let kept: Vec<&str> = outputs.chain([Manifest::NAME, LOG]).collect();
+    Ok(dir.clear_except(&kept)?)
 }
 
 /// Leaves `failed.json` for a run that came to a bad end of its own, so that one sees why without its log.

@@ -22,10 +22,10 @@ pub use exit::{BAD_INPUT, DONE, ENVIRONMENT, FAILED, code, print, run};
 pub use job::{Done, Job, Stage, Work, execute};
 pub use prepare::prepare;
 pub use report::report;
-pub use state::{State, state, status, why};
+pub use state::{State, outdated, state, status, why};
 pub use trace::trace;
 pub use train::train;
 
 /// What `--help` of every stage says at its end.
 pub const EXIT_CODES: &str = "Exit codes: 0 done or already done, 1 the run failed, 2 bad usage, configuration or \
-input data, 3 disk, permission or lock, 130 and 143 stopped by a signal after saving.";
+input data, 3 disk, permission or lock, 128 and the number of a signal that stopped it: the same command goes on from there.";

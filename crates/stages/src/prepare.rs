@@ -56,7 +56,6 @@ fn describe(config: &PrepareConfig) -> String {
 }
 
 fn work(job: &mut Job<'_, PrepareConfig>) -> anyhow::Result<Work> {
-    job.dir.clear_except(&["log.jsonl"])?;
     let console = &mut job.console;
     let mut progress = |done, total| console.progress(done, total, || "images".to_owned());
     let prepared = randlab_data::prepare(job.config, &mut progress)?;

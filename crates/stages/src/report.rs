@@ -1,9 +1,12 @@
 //! `randlab-report`: tables into figures, verdicts and a page.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use randlab_core::RunId;
-use randlab_recipe::ReportConfig;
+use randlab_recipe::{Drawing, ReportConfig};
 use randlab_store::Status;
 
 use crate::{
@@ -60,11 +63,29 @@ fn describe(config: &ReportConfig) -> String {
     text
 }
 
+/// Pretrain runs whose filters are drawn.
+fn drawn(config: &ReportConfig) -> BTreeSet<&RunId> {
+    let mut drawn = BTreeSet::new();
+    for e in &config.experiments {
+        let panels = e.figures.iter().filter_map(|f| match &f.draw {
+            Drawing::Filters { panels, .. } => Some(panels),
+            _ => None,
+        });
+        let panels: BTreeSet<&String> = panels.flatten().collect();
+        let runs = e.runs.iter().filter(|r| panels.contains(&r.info.panel));
+        drawn.extend(runs.map(|r| &r.info.id));
+    }
+    drawn
+}
+
 fn work(job: &mut Job<'_, ReportConfig>) -> anyhow::Result<Work> {
-    job.dir.clear_except(&["log.jsonl"])?;
     let runs = job.config.reads();
+    let drawn = drawn(job.config);
     for (i, (stage, run)) in runs.iter().enumerate() {
-        job.input(stage, run, |name| name.ends_with(".parquet") && name != "timing.parquet")?;
+        // Weights are many, and few of them are looked at.
+        let all = *stage == "align" || *stage == "pretrain" && drawn.contains(run);
+        let read = |name: &str| name != "timing.parquet" && (all || name.ends_with(".parquet"));
+        job.input(stage, run, read)?;
         job.console.progress(i as u64 + 1, runs.len() as u64, || "runs read".to_owned());
     }
     let files = randlab_report::build(job.config, job.root, job.dir.root())?;

@@ -59,11 +59,7 @@ pub fn state<C: Stage>(config: &C, root: &Path) -> State {
         Ok(identity) => identity,
         Err(error) => return State::Stale(vec![error.to_string()]),
     };
-    let mut reasons = Vec::new();
-    if manifest.stage_version != config.version() {
-        let (old, new) = (manifest.stage_version, config.version());
-        reasons.push(format!("the stage's version went from {old} to {new}"));
-    }
+    let mut reasons = unseen_by_make(config, &manifest, &dir);
     if manifest.config != identity.config {
         reasons.extend(changed_keys(config, &dir));
     }
@@ -78,13 +74,41 @@ pub fn state<C: Stage>(config: &C, root: &Path) -> State {
     }
     let gone = old.keys().filter(|name| !new.contains_key(*name));
     reasons.extend(gone.map(|name| format!("{name} is no longer read")));
+    if reasons.is_empty() { State::Done } else { State::Stale(reasons) }
+}
+
+/// Reasons to make a run again that times of configurations and manifests do not show.
+fn unseen_by_make<C: Stage>(config: &C, manifest: &Manifest, dir: &Path) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if manifest.stage_version != config.version() {
+        let (old, new) = (manifest.stage_version, config.version());
+        reasons.push(format!("the stage's version went from {old} to {new}"));
+    }
     for file in &manifest.outputs {
         let size = std::fs::metadata(dir.join(&file.name)).map(|m| m.len());
         if size.ok() != Some(file.bytes) {
             reasons.push(format!("{} is missing or cut short", file.name));
         }
     }
-    if reasons.is_empty() { State::Done } else { State::Stale(reasons) }
+    reasons
+}
+
+/// Finished runs of a plan that make is to make again although nothing they need is newer, as stage and name.
+pub fn outdated(plan: &Plan, root: &Path) -> Vec<(&'static str, RunId)> {
+    fn of<C: Stage>(configs: &BTreeMap<RunId, C>, root: &Path) -> Vec<(&'static str, RunId)> {
+        let outdated = |config: &&C| {
+            let dir = root.join(config.stage()).join(config.id().as_str());
+            let manifest = Manifest::read(&dir).ok();
+            manifest.is_some_and(|manifest| !unseen_by_make(*config, &manifest, &dir).is_empty())
+        };
+        configs.values().filter(outdated).map(|c| (c.stage(), c.id().clone())).collect()
+    }
+    let mut all = of(&plan.prepare, root);
+    all.extend(of(&plan.pretrain, root));
+    all.extend(of(&plan.finetune, root));
+    all.extend(of(&plan.align, root));
+    all.extend(of(&plan.report, root));
+    all
 }
 
 /// Keys whose values differ between the run's configuration and the one it was made with.

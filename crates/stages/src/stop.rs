@@ -1,11 +1,14 @@
-//! SIGINT and SIGTERM as a flag that loops look at.
+//! SIGINT, SIGTERM, SIGQUIT and SIGHUP as a flag that loops look at.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-use signal_hook::{consts::TERM_SIGNALS, flag};
+use signal_hook::{
+    consts::{SIGHUP, TERM_SIGNALS},
+    flag,
+};
 
 /// Set by the first signal that asks the process to end.
 #[derive(Debug, Clone)]
@@ -16,7 +19,8 @@ impl Stop {
     /// loses no more than what it did since its last saved state.
     pub fn listen() -> Self {
         let flag = Arc::new(AtomicUsize::new(0));
-        for &signal in TERM_SIGNALS {
+        // The last comes when a terminal is closed.
+        for &signal in TERM_SIGNALS.iter().chain(&[SIGHUP]) {
             let number = usize::try_from(signal).unwrap_or(0);
             if let Err(error) = flag::register_usize(signal, Arc::clone(&flag), number) {
                 tracing::warn!(signal, %error, "signal cannot be caught");

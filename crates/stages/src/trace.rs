@@ -1,13 +1,14 @@
 //! One image's way through the pipeline, from the raw file to the rows it counts in.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, anyhow};
 use randlab_core::{ImageId, RunId};
-use randlab_recipe::{Plan, TrainConfig};
+use randlab_recipe::{ClaimSpec, Plan, ReportedRun, TrainConfig};
 use randlab_store::{
     Manifest,
     table::{AlignmentRow, LabelRow, MetricRow, read_table},
@@ -27,14 +28,28 @@ pub fn trace(plan: &Plan, root: &Path, run: &RunId, image: ImageId) -> anyhow::R
     let mut text = prepared(root, config, image)?;
     text += &trained(root, config, image)?;
     text += &analysed(plan, root, config)?;
-    let pages = plan.report.values().filter(|page| {
-        page.experiments.iter().flat_map(|e| &e.runs).any(|r| r.info.id == config.run.id)
-    });
-    for page in pages {
-        let claims = page.experiments.iter().filter(|e| e.name == config.run.experiment);
-        let count = claims.map(|e| e.claims.len()).sum::<usize>();
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "report    {}: one of the runs behind {count} verdicts", page.id);
+    let stage = crate::job::Stage::stage(config);
+    let listed = |run: &&ReportedRun| run.stage == stage && run.info.id == config.run.id;
+    for page in plan.report.values() {
+        let mut claims = None;
+        for experiment in &page.experiments {
+            // Experiments that share a run may have it in panels of different names.
+            for run in experiment.runs.iter().filter(listed) {
+                let rests = |c: &&ClaimSpec| c.rule.panels().contains(&run.info.panel.as_str());
+                let behind =
+                    experiment.claims.iter().filter(rests).map(|c| (&experiment.name, &c.id));
+                claims.get_or_insert_with(BTreeSet::new).extend(behind);
+            }
+        }
+        if let Some(claims) = claims {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "report    {}: among the runs behind {} verdicts",
+                page.id,
+                claims.len()
+            );
+        }
     }
     Ok(text)
 }
@@ -48,7 +63,7 @@ fn row_of(dir: &Path, image: ImageId) -> anyhow::Result<(usize, LabelRow)> {
     let rows: Vec<LabelRow> = read_table(&path)?;
     let found =
         rows.into_iter().enumerate().find(|(_, row)| i64::from(row.image_id) == i64::from(image));
-    found.ok_or_else(|| anyhow!("--image {image}: not in {}", path.display()))
+    found.ok_or_else(|| anyhow!("image {image}: not in {}", path.display()))
 }
 
 fn digest(dir: &Path, name: &str) -> anyhow::Result<String> {
@@ -89,7 +104,7 @@ fn trained(root: &Path, config: &TrainConfig, image: ImageId) -> anyhow::Result<
     let stage = crate::job::Stage::stage(config);
     let dir = folder(root, stage, &config.run.id);
     let (position, row) = row_of(&dir, image).with_context(|| {
-        format!("--image {image}: {stage} {} does not train on it", config.run.id)
+        format!("image {image}: {stage} {} does not train on it", config.run.id)
     })?;
     let images = read_table::<LabelRow>(&dir.join("labels.parquet"))?.len();
     let metrics: Vec<MetricRow> = read_table(&dir.join("metrics.parquet"))?;

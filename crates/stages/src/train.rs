@@ -8,7 +8,7 @@ use randlab_data::Dataset;
 use randlab_nn::RunsOn;
 use randlab_recipe::TrainConfig;
 use randlab_store::{Manifest, Status};
-use randlab_train::{Checkpoint, Hooks, Inputs, Outcome, Progress, discard_state};
+use randlab_train::{Checkpoint, Hooks, Inputs, Outcome, Progress};
 use serde_json::json;
 
 use crate::{
@@ -62,6 +62,7 @@ pub fn train(args: &StageArgs, split: Split, device: &str) -> anyhow::Result<u8>
 }
 
 fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn) -> anyhow::Result<Work> {
+    let stop = Stop::listen();
     let data = Dataset::open(&job.input("prepare", &job.config.data, is_data)?)?;
     let parent = match job.config.parent() {
         Some(parent) => {
@@ -77,14 +78,13 @@ fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn) -> anyhow::Result<Work>
         parent: parent.as_ref().map(|(path, checkpoint, _)| (path.as_str(), checkpoint)),
         device,
     };
-    let mut hooks = Surroundings { console: &mut job.console, stop: &job.stop };
+    let mut hooks = Surroundings { console: &mut job.console, stop: &stop };
     match randlab_train::train(job.config, job.fingerprint, &inputs, job.dir, &mut hooks)? {
         Outcome::Stopped { step } => Ok(Work::Stopped {
-            signal: job.stop.signal().unwrap_or(15),
+            signal: stop.signal().unwrap_or(15),
             message: format!("stopped at step {step}; the same command goes on from there"),
         }),
         Outcome::Finished { status, files, accuracy, seconds, images } => {
-            discard_state(job.dir)?;
             let target = job.config.target.unwrap_or(0.0);
             let message = match status {
                 Status::Ok => format!("accuracy {accuracy:.3} on its training labels"),

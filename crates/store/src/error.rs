@@ -58,10 +58,15 @@ impl StoreError {
     }
 
     /// True when the cause lies in the environment (disk, permission, lock) and not in the content of a file. A missing
-    /// file counts as content: the user named something that is not there.
+    /// file counts as content, and so does a folder in the place of a file: the user named something else than is there.
     pub fn is_environment(&self) -> bool {
         match self {
-            Self::Io { source, .. } => source.kind() != io::ErrorKind::NotFound,
+            Self::Io { source, .. } => !matches!(
+                source.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::IsADirectory
+                    | io::ErrorKind::NotADirectory
+            ),
             Self::Locked { .. } => true,
             Self::Corrupt { .. } | Self::Invalid { .. } => false,
         }

@@ -1,6 +1,7 @@
 //! A run's folder: one writer at a time, done when its manifest says so.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -73,18 +74,12 @@ impl RunDir {
             .map_err(StoreError::io(&path, "set the time of"))
     }
 
-    /// Removes what an earlier configuration left: everything but the lock and the files in `keep`.
-    pub fn clear_except(&self, keep: &[&str]) -> Result<(), StoreError> {
-        for path in entries(&self.root)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name == ".lock" || keep.contains(&name.as_str()) {
-                continue;
-            }
-            let removed =
-                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(StoreError::io(&path, "remove"))?;
-        }
-        Ok(())
+    /// Removes what an earlier configuration left: everything but the lock and the files in `keep`, named by their paths in
+    /// the folder. Folders in which nothing is kept go, too.
+    pub fn clear_except<S: AsRef<str>>(&self, keep: &[S]) -> Result<(), StoreError> {
+        let lock = self.path(".lock");
+        let kept = keep.iter().map(|name| self.path(name.as_ref())).chain([lock]).collect();
+        clear(&self.root, &kept)
     }
 
     /// Removes one file, if it is there.
@@ -111,6 +106,22 @@ impl RunDir {
 fn entries(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let list = |d: fs::ReadDir| d.map(|e| e.map(|e| e.path())).collect();
     fs::read_dir(dir).and_then(list).map_err(StoreError::io(dir, "list"))
+}
+
+/// Removes all files in `dir` but those `kept`, and folders that are empty then.
+fn clear(dir: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), StoreError> {
+    for path in entries(dir)? {
+        let removed = if path.is_dir() && !path.is_symlink() {
+            clear(&path, kept)?;
+            if entries(&path)?.is_empty() { fs::remove_dir(&path) } else { Ok(()) }
+        } else if kept.contains(&path) {
+            Ok(())
+        } else {
+            fs::remove_file(&path)
+        };
+        removed.map_err(StoreError::io(&path, "remove"))?;
+    }
+    Ok(())
 }
 
 fn sweep(dir: &Path) -> Result<(), StoreError> {
@@ -148,9 +159,12 @@ mod tests {
     fn clears_all_but_what_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::open(dir.path()).unwrap();
-        publish(&run.path("keep.txt"), b"").unwrap();
-        publish(&run.path("old/deep.txt"), b"").unwrap();
-        run.clear_except(&["keep.txt"]).unwrap();
-        assert!(run.path("keep.txt").exists() && !run.path("old").exists());
+        for name in ["keep.txt", "old/deep.txt", "new/keep.txt", "new/old.txt"] {
+            publish(&run.path(name), b"").unwrap();
+        }
+        run.clear_except(&["keep.txt", "new/keep.txt"]).unwrap();
+        let there = |name: &str| run.path(name).exists();
+        assert!(there(".lock") && there("keep.txt") && there("new/keep.txt"));
+        assert!(!there("old") && !there("new/old.txt"));
     }
 }

@@ -79,7 +79,7 @@ fn by_energy(
     classes: ClassId,
 ) -> Result<Vec<ClassId>, AlignError> {
     let (component, kernel) = (usize::from(component), usize::from(kernel));
-    let basis = Eigenbasis::of(&first_layer_moments(data, kernel)?.second_moment())?;
+    let basis = Eigenbasis::of(&first_layer_moments(data, Some(kernel))?.second_moment())?;
     if component >= basis.dim() {
         return Err(AlignError::Component { component, kernel, last: basis.dim() - 1 });
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{TrainError, checkpoint, log::Log};
 
 /// File name inside a run's folder; removed when the run is done.
-pub(crate) const NAME: &str = "resume.safetensors";
+const NAME: &str = "resume.safetensors";
 
 /// Weights, optimiser state and log after some step. Random streams need no state: they are functions of the step.
 #[derive(Debug, Clone, PartialEq)]

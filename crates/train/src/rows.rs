@@ -195,7 +195,7 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         Optimizer::Adam {} => ("adam", None, None),
     };
     let first = facts.layers.first().map_or("", |l| &l.name);
-    let parameters = facts.layers.iter().map(|l| l.shape.iter().product::<usize>() + l.shape[0]);
+    let parameters = facts.layers.iter().map(Layer::parameters);
     Ok(RunRow {
         stage: stage(facts),
         run_id: c.run.id.to_string(),

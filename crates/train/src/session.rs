@@ -8,7 +8,7 @@ use randlab_data::Dataset;
 use randlab_kernels::correct;
 use randlab_nn::{Net, Optim, Pass, RunsOn, lr_at};
 use randlab_recipe::TrainConfig;
-use randlab_store::{RunDir, Status, StoreError};
+use randlab_store::{RunDir, Status};
 
 use crate::{
     Checkpoint, TrainError, activity,
@@ -17,7 +17,7 @@ use crate::{
     examples::Examples,
     kept::steps_per_octave,
     log::{ActivityEntry, LayerEntry, Log, PassEntry, StepEntry, UnitsEntry},
-    resume::{self, State},
+    resume::State,
     rows, transfer,
 };
 
@@ -422,12 +422,4 @@ impl<'a> Session<'a> {
         let images = self.step * u64::from(self.config.batch);
         Ok(Outcome::Finished { status, files, accuracy, seconds: self.seconds, images })
     }
-}
-
-/// Removes the saved state of a run that is done.
-///
-/// # Errors
-/// [`StoreError::Io`] when the file is there and cannot be removed.
-pub fn discard_state(dir: &RunDir) -> Result<(), StoreError> {
-    dir.remove(resume::NAME)
 }

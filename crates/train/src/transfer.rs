@@ -70,8 +70,8 @@ pub(crate) fn first_weights(
 struct Sources<'a> {
     fresh: &'a Parameters,
     trained: Option<&'a Parameters>,
-    /// Moments of what a first layer with kernels of this side looks at.
-    seen: &'a dyn Fn(usize) -> Result<Moments, AlignError>,
+    /// Moments of what a first layer with kernels of this side, or without any, looks at.
+    seen: &'a dyn Fn(Option<usize>) -> Result<Moments, AlignError>,
     layers: &'a [Layer],
     seed: Seed,
 }
@@ -129,17 +129,19 @@ impl Sources<'_> {
     }
 }
 
-/// Moments of what first-layer filters look at: patches of side `kernel` of the upstream images, or for 1 whole inputs.
+/// Moments of what a first layer looks at: patches of side `kernel` of the upstream images, or without one whole inputs.
 ///
 /// # Errors
 /// [`AlignError::Size`] when the patch is larger than the image.
-pub fn first_layer_moments(data: &Dataset, kernel: usize) -> Result<Moments, AlignError> {
+pub fn first_layer_moments(data: &Dataset, kernel: Option<usize>) -> Result<Moments, AlignError> {
     let [channels, height, width] = data.shape();
     let inputs = data.standardised(Split::Upstream);
-    if kernel == 1 {
-        return Moments::of_rows(&inputs, channels * height * width);
+    match kernel {
+        Some(kernel) => {
+            Moments::of_patches(&inputs, PatchShape { channels, height, width, kernel })
+        }
+        None => Moments::of_rows(&inputs, channels * height * width),
     }
-    Moments::of_patches(&inputs, PatchShape { channels, height, width, kernel })
 }
 
 /// Why a transfer cannot be made.
@@ -183,7 +185,7 @@ mod tests {
     }
 
     /// Rows with second moment diag(4, 1, 1/4, 0).
-    fn seen(_: usize) -> Result<Moments, AlignError> {
+    fn seen(_: Option<usize>) -> Result<Moments, AlignError> {
         let axis = |i: usize, x: f32| (0..4).map(move |j| if i == j { x } else { 0.0 });
         let rows = [(0, 4.0), (1, 2.0), (2, 1.0), (3, 0.0)];
         Moments::of_rows(&rows.into_iter().flat_map(|(i, x)| axis(i, x)).collect::<Vec<_>>(), 4)

@@ -179,6 +179,12 @@ fn a_run_stopped_anywhere_ends_with_the_same_bytes() {
     let early = Checkpoint::read(&dir.path().join("whole-2").join(Checkpoint::name(0))).unwrap();
     let names = ["bn1.bias", "bn1.running_mean", "bn1.running_var", "bn1.weight", "conv1.weight"];
     assert_eq!(early.parameters.keys().collect::<Vec<_>>(), names);
+    // Its norms count as parameters, their running statistics do not.
+    let last = Checkpoint::read(&dir.path().join("whole-2").join(Checkpoint::FINAL)).unwrap();
+    let trained = last.parameters.iter().filter(|(name, _)| !name.contains("running"));
+    let count: usize = trained.map(|(_, p)| p.values.len()).sum();
+    let runs: Vec<RunRow> = read_table(&dir.path().join("whole-2/runs.parquet")).unwrap();
+    assert_eq!(runs[0].n_parameters, i64::try_from(count).ok());
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Seconds of `steps` steps.
+    /// Seconds of `steps` steps, after one that is not counted.
     pub fn run(&mut self, steps: u32, limit: Duration) -> Result<f64> {
         writeln!(self.stdin, "{steps}").context("it ended")?;
         Ok(self.line(limit)?.parse()?)

@@ -39,8 +39,9 @@ impl Entry {
             reason = "between 1 and a million"
         )]
         let whole = |x: f64| x.clamp(1.0, 1e6) as usize;
-        let steps = u32::try_from(whole(share / rounds as f64 / step))?;
-        let rounds = whole(2.0 * share / step).min(rounds);
+        // Each turn begins with a step that is not counted.
+        let steps = u32::try_from(whole(share / rounds as f64 / step - 1.0))?;
+        let rounds = whole(share / step).min(rounds);
         Ok(Self { name, worker, steps, rounds, seconds: Vec::new() })
     }
 }

@@ -40,7 +40,7 @@ pub enum Work {
 pub fn serve(work: &Work) -> Result<()> {
     let (mut step, version) = match work {
         Work::Randlab { net, batch } => {
-            (ours::worker(&nets::Net::new(net)?, *batch)?, Some(env!("CARGO_PKG_VERSION")))
+            (ours::worker(&nets::Net::new(net)?, *batch)?, Some(env!("CARGO_PKG_VERSION").to_owned()))
         }
         Work::Burn { net, batch } => (burn::worker(&nets::Net::new(net)?, *batch), locked("burn")),
         Work::Candle { net, batch } => {
@@ -58,9 +58,12 @@ pub fn serve(work: &Work) -> Result<()> {
         Ok(start.elapsed().as_secs_f64())
     };
     let first = run(1)?;
-    println!("ready {size} {first} {}", version.unwrap_or("-"));
+    println!("ready {size} {first} {}", version.as_deref().unwrap_or("-"));
     for line in std::io::stdin().lock().lines() {
-        println!("{}", run(line?.trim().parse().context("steps to run")?)?);
+        let count = line?.trim().parse().context("steps to run")?;
+        // During a pause other workers fill the caches, and the system takes memory back: the first step is not counted.
+        run(1)?;
+        println!("{}", run(count)?);
     }
     Ok(())
 }
@@ -73,9 +76,10 @@ pub fn batch(net: &nets::Net, images: usize) -> Result<(Tensor, Tensor)> {
     Ok((x, Tensor::from_vec(nets::labels(images), images, &Device::Cpu)?))
 }
 
-/// Version of a package that was built in.
-fn locked(package: &str) -> Option<&'static str> {
+/// Version of a package that was built in, and whether its matrix products know AVX-512.
+fn locked(package: &str) -> Option<String> {
     let (_, after) =
         include_str!("../Cargo.lock").split_once(&format!("name = \"{package}\"\nversion = \""))?;
-    after.split('"').next()
+    let version = after.split('"').next()?;
+    Some(if cfg!(feature = "avx512") { format!("{version}+avx512") } else { version.to_owned() })
 }

@@ -50,7 +50,7 @@ struct Crop {
     pixels: Vec<u8>,
 }
 
-/// Equal numbers of crops per class and split. The crop with a given id depends on the seed and the id alone.
+/// Equal numbers of crops per class and split. Each crop is drawn from a stream of its own, keyed by its id.
 pub(crate) fn draw(
     path: &str,
     (min_side, flat_below): (u32, f64),

@@ -12,9 +12,9 @@ use crate::{
     lanes::{Lanes, WIDEST},
 };
 
-/// Number of inputs, and of rows that use them, from which turned weights are worth making.
-const INPUTS: usize = 1024;
-const ROWS: usize = 32;
+/// Number of inputs, and of rows that use them, from which turned weights are worth making. An interpreter gets smaller layers.
+const INPUTS: usize = if cfg!(miri) { 192 } else { 1024 };
+const ROWS: usize = if cfg!(miri) { 4 } else { 32 };
 /// Inputs of a strip, whose turned weights stay in the first cache. A word has a bit for each.
 const STRIP: usize = u64::BITS as usize;
 /// Strips whose weights are turned in one go: rows of memory are read in pieces long enough for the processor to read ahead.

@@ -15,8 +15,8 @@ use crate::{
     sparse::{Listed, Terms},
 };
 
-/// Number of inputs from which the lists are used often enough to be worth making.
-pub(super) const INPUTS: usize = 1024;
+/// Number of inputs from which the lists are used often enough to be worth making. An interpreter gets smaller layers.
+pub(super) const INPUTS: usize = if cfg!(miri) { 192 } else { 1024 };
 /// Inputs of a strip, and rows of it that are summed over in one go.
 const STRIP: usize = 128;
 const DEPTH: usize = 32;

@@ -34,7 +34,11 @@ pub(crate) fn judge_all(experiment: &Experiment<'_>, config: &ReportConfig) -> V
 
 fn judge(claim: &ClaimSpec, experiment: &Experiment<'_>) -> (Fit, Judgement) {
     let fit = Fit::of(experiment, &claim.rule.panels());
-    let estimate = enough(&fit).and_then(|()| estimate(&claim.rule, experiment, &fit));
+    let mut estimate = enough(&fit).and_then(|()| estimate(&claim.rule, experiment, &fit));
+    if let (true, Ok(estimate)) = (claim.rule.correlates(), &mut estimate) {
+        // Student's interval does not know that nothing lies beyond.
+        estimate.interval = estimate.interval.map(|(lo, hi)| (lo.max(-1.0), hi.min(1.0)));
+    }
     (fit, Judgement::of(estimate, claim.bound))
 }
 
@@ -46,6 +50,7 @@ fn row(
 ) -> ClaimRow {
     let panel = claim.rule.panels().first().copied();
     ClaimRow {
+        experiment: experiment.spec.name.clone(),
         claim_id: claim.id.clone(),
         scale: config.scale.clone(),
         dataset: panel.map_or("", |p| experiment.dataset(p)).to_owned(),

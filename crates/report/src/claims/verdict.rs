@@ -68,6 +68,17 @@ impl Judgement {
         let verdict = compare(lo, hi, bound);
         let distance = nearest(bound, estimate.value)
             .and_then(|b| estimate.spread.distance(estimate.value, b));
+        let same = distance.filter(|d| estimate.interval.is_some() && d.sd <= 0.0);
+        if let Some(Distance { n, unit, .. }) = same {
+            return Self {
+                value: Some(estimate.value),
+                n_seeds: estimate.n_seeds,
+                test: Some(estimate.test),
+                ..Self::without_estimate(format!(
+                    "no scatter over {n} {unit}, so that no error can be estimated"
+                ))
+            };
+        }
         let undecided = verdict == Verdict::Undecided;
         let reason = || open(TOO_WIDE, distance, LEVEL);
         Self {
@@ -183,6 +194,13 @@ mod tests {
             [judge(1.1), judge(0.9), judge(1.0)],
             [Verdict::Holds, Verdict::Fails, Verdict::Fails]
         );
+    }
+
+    #[test]
+    fn without_scatter_nothing_is_known_of_the_error() {
+        let j = judge(&[2.0, 2.0, 2.0], ABOVE_1);
+        assert_eq!((j.verdict, j.value, j.interval), (Verdict::Undecided, Some(2.0), None));
+        assert!(j.reason.unwrap().contains("no scatter over 3 seeds"));
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod html;
 mod markdown;
 mod text;
 
+use std::collections::BTreeSet;
+
 use randlab_recipe::ReportConfig;
 use randlab_store::table::ClaimRow;
 
@@ -56,8 +58,11 @@ impl Page<'_> {
         self.claims().next().is_some()
     }
 
+    /// Every run once, though several panels may share it.
     fn runs(&self) -> impl Iterator<Item = &Run> {
-        self.sections.iter().flat_map(|s| &s.experiment.runs)
+        let mut seen = BTreeSet::new();
+        let all = self.sections.iter().flat_map(|s| &s.experiment.runs);
+        all.filter(move |run| seen.insert((&run.stage, &run.info.id)))
     }
 }
 

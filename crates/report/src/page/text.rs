@@ -100,7 +100,8 @@ pub(super) fn facts(page: &Page<'_>) -> Vec<(&'static str, String)> {
 /// Number of root seeds: one for all panels, or the range.
 fn seeds(page: &Page<'_>) -> String {
     let mut panels = BTreeMap::<(&str, &str), BTreeSet<i64>>::new();
-    for run in page.runs().filter(|r| r.stage == "pretrain") {
+    let listed = page.sections.iter().flat_map(|s| &s.experiment.runs);
+    for run in listed.filter(|r| r.stage == "pretrain") {
         let panel = (run.info.experiment.as_str(), run.info.panel.as_str());
         panels.entry(panel).or_default().insert(run.info.seed.get());
     }

@@ -3,6 +3,7 @@
 use super::{
     WIDTH,
     canvas::{Canvas, text_width},
+    plot::abscissa,
     scale::Mapped,
 };
 use crate::figures::{DotRow, Dots, Scale, Span};
@@ -70,15 +71,7 @@ struct Frame {
 impl Frame {
     fn axis(&self, canvas: &mut Canvas, (top, bottom): (f64, f64)) {
         let (left, right) = self.ends;
-        let mut free = f64::NEG_INFINITY;
-        for (at, label) in self.x.ticks() {
-            canvas.line((at, bottom), (at, bottom + 5.0), "axis");
-            let half = text_width(&label) / 2.0;
-            if at - half > free {
-                canvas.text((at, bottom + 19.0), "m c", &label);
-                free = at + half + 4.0;
-            }
-        }
+        abscissa(canvas, &self.x, bottom);
         canvas.line((left, bottom), (right, bottom), "axis");
         canvas.line((left, top), (left, bottom), "axis");
     }

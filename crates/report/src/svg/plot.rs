@@ -25,10 +25,13 @@ pub(super) fn draw(canvas: &mut Canvas, plot: &Plot, top: f64, clip: &str) -> f6
     if let Scale::Phases { switch } = plot.x.scale {
         canvas.line((x.at(switch), top), (x.at(switch), bottom), "axis dash");
     }
-    canvas.clip(clip, (LEFT - 5.0, top - 5.0), (RIGHT - LEFT + 10.0, HEIGHT + 10.0));
+    canvas.clip(&format!("{clip}b"), (LEFT, top), (RIGHT - LEFT, HEIGHT));
     for s in &plot.series {
         band(canvas, s, &x, &y);
     }
+    canvas.end();
+    // Marks on the border are shown whole.
+    canvas.clip(clip, (LEFT - 5.0, top - 5.0), (RIGHT - LEFT + 10.0, HEIGHT + 10.0));
     for s in &plot.series {
         curve(canvas, s, &x, &y);
     }
@@ -65,17 +68,28 @@ fn axes(canvas: &mut Canvas, (x, y): (&Mapped, &Mapped), (top, bottom): (f64, f6
         canvas.line((LEFT, at), (RIGHT, at), "grid");
         canvas.text((LEFT - 7.0, at + 4.5), "m e", &label);
     }
-    let mut free = f64::NEG_INFINITY;
-    for (at, label) in x.ticks() {
-        canvas.line((at, bottom), (at, bottom + 5.0), "axis");
-        let half = text_width(&label) / 2.0;
-        if at - half > free {
-            canvas.text((at, bottom + 19.0), "m c", &label);
-            free = at + half + 4.0;
-        }
-    }
+    abscissa(canvas, x, bottom);
     canvas.line((LEFT, bottom), (RIGHT, bottom), "axis");
     canvas.line((LEFT, top), (LEFT, bottom), "axis");
+}
+
+/// Ticks below a plot. Where labels would run into each other, only every second or third has one, and 0 if it is there.
+pub(super) fn abscissa(canvas: &mut Canvas, x: &Mapped, bottom: f64) {
+    const GAP: f64 = 4.0;
+    let ticks = x.ticks();
+    let zero = ticks.iter().position(|(_, label)| label == "0").unwrap_or(0);
+    let chosen = |every: usize| ticks.iter().skip(zero % every).step_by(every);
+    let fits = |every: &usize| {
+        let ends = chosen(*every).map(|(at, label)| (*at, text_width(label) / 2.0));
+        let ends: Vec<_> = ends.collect();
+        ends.windows(2).all(|w| w[0].0 + w[0].1 + GAP < w[1].0 - w[1].1)
+    };
+    for (at, _) in &ticks {
+        canvas.line((*at, bottom), (*at, bottom + 5.0), "axis");
+    }
+    for (at, label) in chosen((1..ticks.len()).find(fits).unwrap_or(ticks.len().max(1))) {
+        canvas.text((*at, bottom + 19.0), "m c", label);
+    }
 }
 
 fn band(canvas: &mut Canvas, series: &Series, x: &Mapped, y: &Mapped) {
@@ -177,4 +191,24 @@ fn number(tone: Tone) -> String {
 
 fn opacity(tone: Tone) -> f64 {
     if let Tone::Shade(share) = tone { 0.35 + 0.65 * share } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_evenly_spaced_where_they_do_not_all_fit() {
+        let labels = |width: f64| {
+            let x = Mapped::over(Scale::Linear, [-0.09, 0.05].into_iter(), (0.0, width));
+            let mut canvas = Canvas::default();
+            abscissa(&mut canvas, &x, 0.0);
+            let text = canvas.finish();
+            let between = |part: &str| part.split('<').next().unwrap().to_owned();
+            text.split("class=\"m c\">").skip(1).map(between).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(400.0), ["-0.08", "-0.06", "-0.04", "-0.02", "0", "0.02", "0.04"]);
+        assert_eq!(labels(200.0), ["-0.08", "-0.04", "0", "0.04"]);
+        assert_eq!(labels(20.0), ["0"]);
+    }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use randlab_core::{ImageId, RunId, Seed};
 use randlab_recipe::{Dataset, Experiment, Plan, dag, expand, makefile};
-use randlab_stages::{DONE, parse, print, run, status, trace, why};
+use randlab_stages::{DONE, outdated, parse, print, run, status, trace, why};
 use randlab_store::{RunDir, publish_if_changed, table::format_docs};
 use serde::Serialize;
 
@@ -89,8 +89,8 @@ fn answer(args: &Args) -> anyhow::Result<()> {
         let none = || anyhow!("--why {name}: no run of that name at this scale and dataset");
         print(&why(&plan, &root, &run_id("--why", name)?).ok_or_else(none)?);
     } else if let [name, image] = &question.trace[..] {
-        let bad = || format!("--trace {name} {image}: want the number of an image");
-        let image: ImageId = image.parse().with_context(bad)?;
+        let bad = |_| anyhow!("--trace {name} {image}: want the number of an image");
+        let image: ImageId = image.parse().map_err(bad)?;
         print(&trace(&plan, &root, &run_id("--trace", name)?, image)?);
     } else {
         write(&plan, &dataset, &root)?;
@@ -103,20 +103,44 @@ fn run_id(flag: &str, name: &str) -> anyhow::Result<RunId> {
 }
 
 fn plan(args: &Args) -> anyhow::Result<(Plan, Dataset)> {
-    let own = Path::new(&args.dataset).extension().is_some_and(|e| e == "toml");
-    let dataset = if own {
-        Dataset::read(Path::new(&args.dataset))?
-    } else {
-        Dataset::read(&args.pipelines.join(format!("datasets/{}.toml", args.dataset)))?
-    };
+    let dataset = dataset(&args.dataset, &args.pipelines.join("datasets"))?;
     let mut experiments = experiments(&args.pipelines.join("experiments"), &args.scale)?;
     if let Some(name) = args.with.as_ref().filter(|n| experiments.iter().all(|e| e.name != **n)) {
         return Err(anyhow!("--with {name}: no experiment of that name"));
     }
     experiments.retain(|e| !e.alone || args.with.as_ref() == Some(&e.name));
+    let twice = args.seeds.iter().enumerate().find(|&(i, seed)| args.seeds[..i].contains(seed));
+    if let Some((_, seed)) = twice {
+        return Err(anyhow!("--seeds: {seed} stands twice"));
+    }
     let seeds: Vec<Seed> = args.seeds.iter().copied().map(Seed::new).collect();
     let seeds = (!seeds.is_empty()).then_some(&seeds[..]);
     Ok((expand(&experiments, &dataset, &args.scale, seeds)?, dataset))
+}
+
+/// The dataset of that name among `stock`, or that of a file ending in `.toml`, whose name must not be one of theirs: runs are
+/// called by it.
+fn dataset(asked: &str, stock: &Path) -> anyhow::Result<Dataset> {
+    let path = Path::new(asked);
+    let known = tomls(stock)?;
+    let same = known.iter().find(|stock| stock.file_stem() == path.file_stem());
+    if path.extension().is_none_or(|e| e != "toml") {
+        let known: Vec<_> = known.iter().filter_map(|p| p.file_stem()?.to_str()).collect();
+        if !known.contains(&asked) {
+            let known = known.join(", ");
+            return Err(anyhow!(
+                "--dataset {asked}: want one of {known}, or a file ending in .toml"
+            ));
+        }
+        return Ok(Dataset::read(&stock.join(format!("{asked}.toml")))?);
+    }
+    match same {
+        Some(same) if fs::canonicalize(same).ok() != fs::canonicalize(path).ok() => Err(anyhow!(
+            "{asked}: its runs would take the place of those of {}; give it another name",
+            same.display()
+        )),
+        _ => Ok(Dataset::read(path)?),
+    }
 }
 
 fn write(plan: &Plan, dataset: &Dataset, root: &Path) -> anyhow::Result<()> {
@@ -142,20 +166,26 @@ fn write(plan: &Plan, dataset: &Dataset, root: &Path) -> anyhow::Result<()> {
         write("report", run, toml(config)?)?;
     }
     let path = root.join(format!("plan/{}.mk", dataset.name));
-    publish_if_changed(&path, makefile(plan).as_bytes())?;
+    publish_if_changed(&path, makefile(plan, &outdated(plan, root)).as_bytes())?;
     Ok(())
 }
 
 fn experiments(dir: &Path, scale: &str) -> anyhow::Result<Vec<Experiment>> {
-    let entries = fs::read_dir(dir).with_context(|| format!("{}: cannot list", dir.display()))?;
-    let mut paths = entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
-    paths.retain(|path| path.extension().is_some_and(|e| e == "toml"));
-    paths.sort();
+    let paths = tomls(dir)?;
     let read = paths.iter().map(|path| Experiment::read(path, scale));
     let mut experiments = read.collect::<Result<Vec<_>, _>>()?;
     // Shared runs have the name of the first who asks: rather a base than what lies over it.
     experiments.sort_by_key(|e| e.base.is_some());
     Ok(experiments)
+}
+
+/// Files ending in `.toml` in a folder, in the order of their names.
+fn tomls(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).with_context(|| format!("{}: cannot list", dir.display()))?;
+    let mut paths = entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|e| e == "toml"));
+    paths.sort();
+    Ok(paths)
 }
 
 fn toml(config: &impl Serialize) -> anyhow::Result<String> {

@@ -106,7 +106,7 @@ table! { "alignment" "1" "the alignment of the first layer of one run or pool at
     col n_runs: i32, "1", "runs pooled";
     col n_filters: i64, "1", "filters pooled, n";
     col n_patches: Option<i64>, "1", "patches behind the data covariance; null where the population covariance is known";
-    col misalignment: Option<f64>, "1", "M(Sigma_x, Sigma_w), eigenspace form, centred (paper, Definition 2); null if n <= d";
+    col misalignment: Option<f64>, "1", "M(Sigma_x, Sigma_w), eigenspace form, centred (paper, Definition 2); null if n <= d + 1";
     col floor: Option<f64>, "1", "its expected value for perfectly aligned Gaussian filters; null if n <= d + 1";
     col misalignment_se: Option<f64>, "1", "standard error of misalignment minus floor, jackknife over the pooled runs; null for a single run";
     col random_mean: Option<f64>, "1", "mean of the same score over Haar-random bases";
@@ -151,7 +151,8 @@ table! { "curves" "1" "one plotted point" => CurveRow {
     col y_name: String, "1", "title of the ordinate, with its unit";
 }}
 
-table! { "claims" "1.1" "one verdict" => ClaimRow {
+table! { "claims" "2" "one verdict" => ClaimRow {
+    key experiment: String, "1", "the experiment that makes the claim";
     key claim_id: String, "1", "number of the claim, with a suffix where one claim has several measures";
     col scale: String, "1", "scale of the runs";
     col dataset: String, "1", "source of the images or vectors";
@@ -169,7 +170,7 @@ table! { "claims" "1.1" "one verdict" => ClaimRow {
     col verdict: String, "1", "holds, fails or undecided";
     col reason: Option<String>, "1", "why undecided";
     col paper_value: Option<f64>, "by claim", "null if the paper gives none";
-    col command: String, "1", "make line that reproduces the row";
+    col command: String, "1", "make line that reproduces the row; a dataset of one's own is named without its folder";
 }}
 
 table! { "timing" "1" "the cost of one run" => TimingRow {

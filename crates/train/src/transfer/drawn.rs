@@ -24,7 +24,7 @@ impl Sources<'_> {
         let d = source.values.len() / n;
         let mut rng = stream(self.seed, Purpose::Resample, name_index(name));
         let moment = || Ok(Filters::of(&source.values, d)?.second_moment());
-        let kernel = fresh.shape.get(2).copied().unwrap_or(1);
+        let kernel = fresh.shape.get(2).copied();
         let seen = || Ok((self.seen)(kernel)?.second_moment());
         let drawn: Result<Mat<f64>, AlignError> = match kind {
             TransferWeights::Copy => return Ok(widen(&source.values)),
