@@ -123,10 +123,11 @@ fn every_rule_gives_the_number_computed_by_hand() {
     check("excess-missed", 0.3, "undecided");
     // Steps 0, 10, 100: sums of squares and products by hand.
     check("slope", slope_ratio(), "undecided");
-    check("random-trend", 1.0, "holds");
+    // The same in all seeds, as are the correlations of f: no error can be estimated.
+    check("random-trend", 1.0, "undecided");
     // Peaks 6, 7, 8 over the larger end, 2.
     check("peak", 3.5, "holds");
-    check("shape", 1.0, "holds");
+    check("shape", 1.0, "undecided");
     check("form", 0.91, "holds");
     check("form-init", 0.41, "holds");
     check("pooled", 0.4, "undecided");
@@ -134,7 +135,7 @@ fn every_rule_gives_the_number_computed_by_hand() {
     // f is 1 at 0.5, 7 at 2 and half way between 7 and 2 at 2.5.
     check("rms", (0.25_f64 / 3.0).sqrt(), "fails");
     // Ranks of f 1, 3, 4, 2 against 1, 2, 3, 4: 1 - 6 * 6 / 60.
-    check("trend", 0.4, "fails");
+    check("trend", 0.4, "undecided");
     check("ends", 3.5, "holds");
     check("sphericity", 12.5, "holds");
     // 0.8 / 10 per step won: 4, 3, 4 of them.
