@@ -60,7 +60,7 @@ struct Question {
     #[arg(long)]
     dag: bool,
     /// The way of one image through a training run: RUN IMAGE
-    #[arg(long, num_args = 2, value_names = ["RUN", "IMAGE"])]
+    #[arg(long, num_args = 2, value_names = ["RUN", "IMAGE"], allow_negative_numbers = true)]
     trace: Vec<String>,
     /// The columns of every table, as Markdown
     #[arg(long)]
