@@ -60,7 +60,7 @@ fn a_run_that_is_stopped_and_killed_ends_with_the_same_bytes() {
     let (whole, broken) = (scratch(), scratch());
     let folder = format!("runs/smoke/pretrain/{RUN}");
     assert!(pretrain(&whole).output().unwrap().status.success());
-    for (times, number, code) in [(1, 15, 143), (2, 2, 130)] {
+    for (times, number, code) in [(1, 15, 143), (2, 2, 130), (3, 1, 129)] {
         let child = pretrain(&broken).spawn().unwrap();
         wait_for_start(&broken.path(&folder).join("log.jsonl"), times);
         sleep(Duration::from_millis(30));
@@ -71,7 +71,7 @@ fn a_run_that_is_stopped_and_killed_ends_with_the_same_bytes() {
         assert!(!broken.path(&folder).join("run.json").exists());
     }
     let mut child = pretrain(&broken).spawn().unwrap();
-    wait_for_start(&broken.path(&folder).join("log.jsonl"), 3);
+    wait_for_start(&broken.path(&folder).join("log.jsonl"), 4);
     sleep(Duration::from_millis(30));
     child.kill().unwrap();
     child.wait().unwrap();
@@ -79,6 +79,25 @@ fn a_run_that_is_stopped_and_killed_ends_with_the_same_bytes() {
     let (a, b) = (whole.artifacts(&folder), broken.artifacts(&folder));
     assert!(a == b, "{:?} {:?}", a.keys(), b.keys());
     assert!(text(&pretrain(&broken).output().unwrap()).contains("already done"));
+}
+
+#[test]
+fn a_signal_that_is_to_be_ignored_is() {
+    let scratch = scratch();
+    let program = pretrain(&scratch);
+    let words = [program.get_program()].into_iter().chain(program.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    // What nohup does.
+    let script = format!("trap '' HUP; exec {}", words.join(" "));
+    let mut command = Command::new("sh");
+    command.current_dir(scratch.path("")).args(["-c", &script]).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    wait_for_start(&scratch.path(&format!("runs/smoke/pretrain/{RUN}")).join("log.jsonl"), 1);
+    signal(&child, 1);
+    sleep(Duration::from_millis(30));
+    signal(&child, 15);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", text(&output));
 }
 
 #[test]

@@ -58,11 +58,11 @@ pub fn train(args: &StageArgs, split: Split, device: &str) -> anyhow::Result<u8>
         ));
     }
     randlab_kernels::keep_heap();
-    execute(args, |config| describe(config, &args.out), |job| work(job, &device))
+    let stop = Stop::listen();
+    execute(args, |config| describe(config, &args.out), |job| work(job, &device, &stop))
 }
 
-fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn) -> anyhow::Result<Work> {
-    let stop = Stop::listen();
+fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn, stop: &Stop) -> anyhow::Result<Work> {
     let data = Dataset::open(&job.input("prepare", &job.config.data, is_data)?)?;
     let parent = match job.config.parent() {
         Some(parent) => {
@@ -78,7 +78,7 @@ fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn) -> anyhow::Result<Work>
         parent: parent.as_ref().map(|(path, checkpoint, _)| (path.as_str(), checkpoint)),
         device,
     };
-    let mut hooks = Surroundings { console: &mut job.console, stop: &stop };
+    let mut hooks = Surroundings { console: &mut job.console, stop };
     match randlab_train::train(job.config, job.fingerprint, &inputs, job.dir, &mut hooks)? {
         Outcome::Stopped { step } => Ok(Work::Stopped {
             signal: stop.signal().unwrap_or(15),
