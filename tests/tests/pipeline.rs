@@ -171,6 +171,24 @@ fn make_says_what_it_can_do() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
+#[test]
+fn filters_of_side_1_see_pixels_and_not_whole_images() {
+    let scratch = Scratch::new(&["alignment"]);
+    let recipe = "pipelines/experiments/alignment.toml";
+    scratch.edit(recipe, "kernel = 3, filters = 32", "kernel = 1, filters = 32");
+    let random = r#"labels = { kind = "random", classes = 10 }"#;
+    let energy = r#"labels = { kind = "patch-energy", component = 2, kernel = 1, classes = 10 }"#;
+    scratch.edit(recipe, random, energy);
+    scratch.make_well(&["align"]);
+    let rows = scratch.path("runs/smoke/align/alignment.photos.random.s0/alignment.parquet");
+    let rows: Vec<AlignmentRow> = read_table(&rows).unwrap();
+    assert!(rows.iter().all(|row| row.dim == 3 && row.n_patches == Some(128 * 32 * 32)));
+    scratch.edit(recipe, "component = 2", "component = 3");
+    let refused = text(&scratch.make(&["pretrain"]));
+    let line = "alignment.photos.random.s0.toml: there is no component 3 of 1x1 patches";
+    assert!(refused.contains(line), "{refused}");
+}
+
 /// The variance along a coordinate axis needs no eigenvectors: it is that of a column of the weights.
 #[test]
 fn the_analysis_agrees_with_the_weights_it_was_given() {
