@@ -63,7 +63,8 @@ pub fn expand(
     let mut page = |id: String, experiments: Vec<ReportedExperiment>| {
         let id = run_id(&id)?;
         let dataset = dataset.name.clone();
-        let config = ReportConfig { id: id.clone(), scale: scale.to_owned(), dataset, experiments };
+        let (scale, seeds) = (scale.to_owned(), seeds.unwrap_or_default().to_vec());
+        let config = ReportConfig { id: id.clone(), scale, dataset, seeds, experiments };
         plan.report.insert(id, config);
         Ok::<_, RecipeError>(())
     };

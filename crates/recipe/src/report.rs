@@ -1,6 +1,6 @@
 //! What the report draws, and what it is made of, as written in experiment files.
 
-use randlab_core::RunId;
+use randlab_core::{RunId, Seed};
 use serde::{Deserialize, Serialize};
 
 use crate::{ClaimSpec, Pair, RunInfo};
@@ -15,6 +15,8 @@ pub struct ReportConfig {
     pub scale: String,
     /// Dataset asked for; synthetic experiments have their own.
     pub dataset: String,
+    /// Root seeds asked for; none where each panel has its own.
+    pub seeds: Vec<Seed>,
     /// The experiments, in the order of the page.
     pub experiments: Vec<ReportedExperiment>,
 }

@@ -10,7 +10,7 @@ mod trial;
 use std::{fs, path::Path};
 
 use fabricate::dir;
-use randlab_core::RunId;
+use randlab_core::{RunId, Seed};
 use randlab_recipe::{
     Bound, ClaimSpec, FigureSpec, ReportConfig, ReportedExperiment, ReportedRun, Rule,
 };
@@ -54,6 +54,7 @@ fn config(experiments: Vec<ReportedExperiment>, scale: &str) -> ReportConfig {
         id: RunId::try_from("photos".to_owned()).unwrap(),
         scale: scale.to_owned(),
         dataset: "photos".to_owned(),
+        seeds: Vec::new(),
         experiments,
     }
 }
@@ -162,7 +163,6 @@ fn intervals_tests_and_counts_are_those_of_the_rule() {
     // sd 0.05 over 3 seeds, t 4.302653.
     close(excess.ci_hi, 0.3 + 4.302653 * 0.05 / 3.0_f64.sqrt());
     assert_eq!((excess.n_seeds, excess.n_not_converged), (3, 0));
-    assert_eq!(excess.command, "make trial SCALE=laptop DATASET=photos");
     close(page.claim("pooled").ci_lo, 0.4 - 4.302653 * 0.02);
     // 25 bases: t 2.063899, sd 0.5.
     close(page.claim("pooled-random").ci_lo, 1.0 - 2.063899 * 0.1);
@@ -170,6 +170,16 @@ fn intervals_tests_and_counts_are_those_of_the_rule() {
     assert_eq!((rms.ci_lo, rms.p_value, rms.n_seeds), (None, None, 3));
     let never = page.claim("never").test.unwrap();
     assert!(never.contains("3 of 6 runs never reached 80 % and count with 10 steps"), "{never}");
+}
+
+#[test]
+fn the_line_that_makes_a_verdict_again_has_the_seeds_asked_for() {
+    let page = Built::new("laptop");
+    let line = "make trial SCALE=laptop DATASET=photos";
+    assert_eq!(page.claim("excess").command, line);
+    let seeds = [900, 901].map(Seed::new).to_vec();
+    let page = Built::of(page.home, ReportConfig { seeds, ..page.config });
+    assert_eq!(page.claim("excess").command, format!("{line} SEEDS=\"900 901\""));
 }
 
 #[test]

@@ -55,6 +55,9 @@ fn seeds_on_the_command_line_take_the_place_of_all_others() {
     let names: Vec<String> =
         runs.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     assert!(!names.is_empty());
+    // The line that makes a verdict again has them, too.
+    let page = fs::read_to_string(dir.path().join("plan/report/photos.toml")).unwrap();
+    assert!(page.contains("\nseeds = [900, 901]\n"), "{page}");
     assert!(names.iter().all(|n| n.contains(".s900.") || n.contains(".s901.")), "{names:?}");
 }
 

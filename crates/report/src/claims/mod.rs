@@ -68,11 +68,17 @@ fn row(
         verdict: judgement.verdict.name().to_owned(),
         reason: judgement.reason,
         paper_value: claim.paper,
-        command: format!(
-            "make {} SCALE={} DATASET={}",
-            experiment.spec.name, config.scale, config.dataset
-        ),
+        command: command(experiment, config),
     }
+}
+
+/// The line that makes an experiment again.
+fn command(experiment: &Experiment<'_>, config: &ReportConfig) -> String {
+    let ReportConfig { scale, dataset, seeds, .. } = config;
+    let seeds: Vec<_> = seeds.iter().map(Seed::to_string).collect();
+    let seeds =
+        if seeds.is_empty() { String::new() } else { format!(" SEEDS=\"{}\"", seeds.join(" ")) };
+    format!("make {} SCALE={scale} DATASET={dataset}{seeds}", experiment.spec.name)
 }
 
 /// One seed has no spread, so nothing can be said from it.

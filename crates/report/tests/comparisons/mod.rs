@@ -275,6 +275,7 @@ impl Built {
             id: RunId::try_from("photos".to_owned()).unwrap(),
             scale: "laptop".to_owned(),
             dataset: "photos".to_owned(),
+            seeds: Vec::new(),
             experiments: vec![trial],
         };
         let out = home.path().join("page");
