@@ -231,10 +231,7 @@ fn map(
         return Err(format!("{} columns; {COLUMNS} fit, and any number of rows", columns.len()));
     }
     for labels in [rows, columns] {
-        if let Some((_, twice)) = labels.iter().enumerate().find(|(i, l)| labels[..*i].contains(l))
-        {
-            return Err(format!("label {twice:?} stands twice"));
-        }
+        twice("label", labels.iter())?;
     }
     for (i, cell) in cells.iter().enumerate() {
         let MapCell { row, column, .. } = cell;
