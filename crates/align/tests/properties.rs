@@ -64,6 +64,11 @@ fn matches_an_independent_implementation() {
     assert_eq!(misalignment_floor(28, 27), None);
 }
 
+fn inverse(matrix: &Mat<f64>) -> Mat<f64> {
+    use faer::linalg::solvers::DenseSolveCore;
+    matrix.partial_piv_lu().inverse()
+}
+
 /// The definition: the smallest of `tr(S^-1 B + B^-1 S) / 2 - d` over S aligned with A. With equal eigenvalues of A those of S
 /// must be equal too, and the rest is a minimum over each eigenvalue of S, found here by ternary search.
 #[test]
@@ -72,11 +77,7 @@ fn is_the_minimum_over_aligned_matrices() {
         let directions = haar(5, &mut rng(7));
         let basis = Eigenbasis::population(std, &directions).unwrap();
         let b = covariance(5, index as u64);
-        let inverse = Mat::from_fn(5, 5, |i, j| {
-            use faer::linalg::solvers::DenseSolveCore;
-            b.partial_piv_lu().inverse()[(i, j)]
-        });
-        let (direct, inverse) = (basis.quadratic(&b), basis.quadratic(&inverse));
+        let (direct, inverse) = (basis.quadratic(&b), basis.quadratic(&inverse(&b)));
         let minimum: f64 = basis
             .spaces
             .iter()
@@ -110,6 +111,7 @@ proptest! {
         let turned = score(&rotated(&a, &q), &rotated(&b, &q));
         prop_assert!((turned - m).abs() < 1e-8 * (1.0 + m));
         prop_assert!(score(&a, &a).abs() < 1e-9);
+        prop_assert!((score(&a, &inverse(&b)) - m).abs() < 1e-8 * (1.0 + m));
     }
 
     #[test]
