@@ -32,15 +32,20 @@ impl Terms {
     /// Of a matrix of which entry (row, k) is `f(row, k)`, for a right factor whose rows are `pitch` apart.
     #[expect(clippy::cast_possible_truncation, reason = "scratch matrices are far smaller")]
     pub fn new(rows: usize, depth: usize, pitch: usize, f: impl Fn(usize, usize) -> f32) -> Self {
-        let mut list = Vec::with_capacity(rows * depth);
+        let mut list = vec![Term::default(); rows * depth];
         let mut ends = Vec::with_capacity(rows);
         let last = depth.saturating_sub(1) * pitch;
         assert!(u32::try_from(last).is_ok());
+        let mut used = 0;
         for row in 0..rows {
-            let row = (0..depth).map(|k| Term { at: (k * pitch) as u32, factor: f(row, k) });
-            list.extend(row.filter(|term| term.factor != 0.0));
-            ends.push(list.len());
+            for k in 0..depth {
+                // The next one takes the place of a 0: the processor does not foresee which are.
+                list[used] = Term { at: (k * pitch) as u32, factor: f(row, k) };
+                used += usize::from(list[used].factor != 0.0);
+            }
+            ends.push(used);
         }
+        list.truncate(used);
         Self { list, ends, last }
     }
 }

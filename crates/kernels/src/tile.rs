@@ -7,7 +7,7 @@
 mod product;
 
 use crate::{
-    buffer::Block,
+    buffer::{Block, LINE},
     isa::Kernel,
     lanes::{Lanes, WIDEST},
 };
@@ -50,14 +50,17 @@ impl Panels {
     /// Of the transpose of a row-major `[depth, rows]` matrix.
     pub fn of_columns(matrix: &[f32], rows: usize, depth: usize) -> Self {
         let mut values = vec![0.0; rows.div_ceil(PANEL) * PANEL * depth];
-        for (p, panel) in values.chunks_exact_mut(PANEL * depth.max(1)).enumerate() {
-            let first = p * PANEL;
-            let used = PANEL.min(rows - first);
-            let columns = panel.as_chunks_mut::<PANEL>().0.iter_mut();
-            for (column, row) in columns.zip(matrix.chunks_exact(rows)) {
-                match row[first..].first_chunk() {
-                    Some(all) => *column = *all,
-                    None => column[..used].copy_from_slice(&row[first..]),
+        let panel = PANEL * depth.max(1);
+        // Panels that share cache lines of the matrix are filled together.
+        for (group, panels) in values.chunks_mut(LINE / PANEL * panel).enumerate() {
+            for (k, row) in matrix.chunks_exact(rows).enumerate() {
+                let (whole, rest) = row[group * LINE..].as_chunks::<PANEL>();
+                let mut columns = panels.chunks_exact_mut(panel).map(|p| &mut p[k * PANEL..]);
+                for (from, to) in whole.iter().zip(columns.by_ref()) {
+                    to[..PANEL].copy_from_slice(from);
+                }
+                if let Some(to) = columns.next() {
+                    to[..rest.len()].copy_from_slice(rest);
                 }
             }
         }

@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use randlab_core::Seed;
-use randlab_kernels::keep_heap;
+use randlab_kernels::{LineAligned, prepare_process};
 use randlab_nn::{Net, Optim, init, layers};
 use randlab_recipe::{ConvLayer, InitLaw, InitSpec, ModelSpec, Optimizer, Stem};
+
+#[global_allocator]
+static HEAP: LineAligned = LineAligned;
 
 /// Name, net, input `[C, H, W]` and images per step.
 fn nets() -> Vec<(&'static str, ModelSpec, [usize; 3], usize)> {
@@ -63,7 +66,7 @@ fn wave(n: usize) -> Vec<f32> {
 }
 
 fn steps(c: &mut Criterion) {
-    keep_heap();
+    prepare_process().unwrap();
     let mut group = c.benchmark_group("step");
     group.sample_size(20);
     for (name, model, [ch, h, w], n) in nets() {

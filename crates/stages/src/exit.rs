@@ -13,7 +13,7 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// Bad usage, configuration or input data; the message names the file or flag.
 pub const BAD_INPUT: u8 = 2;
-/// Disk, permission or lock.
+/// Disk, permission, lock or threads.
 pub const ENVIRONMENT: u8 = 3;
 
 /// Runs a program and turns an error into one line on stderr, `NAME: error: ...`, and an exit code.
@@ -33,6 +33,9 @@ pub fn run(name: &str, program: impl FnOnce() -> anyhow::Result<u8>) -> ExitCode
 pub fn code(error: &anyhow::Error) -> u8 {
     let store = |e: &StoreError| if e.is_environment() { ENVIRONMENT } else { BAD_INPUT };
     for cause in error.chain() {
+        if cause.is::<rayon::ThreadPoolBuildError>() {
+            return ENVIRONMENT;
+        }
         if let Some(e) = cause.downcast_ref::<StoreError>() {
             return store(e);
         }

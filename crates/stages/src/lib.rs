@@ -28,4 +28,4 @@ pub use train::train;
 
 /// What `--help` of every stage says at its end.
 pub const EXIT_CODES: &str = "Exit codes: 0 done or already done, 1 the run failed, 2 bad usage, configuration or \
-input data, 3 disk, permission or lock, 128 and the number of a signal that stopped it: the same command goes on from there.";
+input data, 3 disk, permission, lock or threads, 128 and the number of a signal that stopped it: the same command goes on from there.";

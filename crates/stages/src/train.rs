@@ -57,7 +57,10 @@ pub fn train(args: &StageArgs, split: Split, device: &str) -> anyhow::Result<u8>
             config.stage()
         ));
     }
-    randlab_kernels::keep_heap();
+    randlab_kernels::prepare_process().map_err(|error| {
+        let message = format!("no threads to compute with: {error}");
+        anyhow::Error::new(error).context(message)
+    })?;
     let stop = Stop::listen();
     execute(args, |config| describe(config, &args.out), |job| work(job, &device, &stop))
 }

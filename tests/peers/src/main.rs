@@ -15,6 +15,11 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::Parser;
+use randlab_kernels::LineAligned;
+
+// That of all peers in this process.
+#[global_allocator]
+static HEAP: LineAligned = LineAligned;
 
 /// Time training steps
 #[derive(Parser)]

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor, Var};
 use randlab_core::Seed;
 use randlab_kernels::{
-    Applied, ConvSpec, correct, keep_heap, sgd_step, softmax_cross_entropy,
+    Applied, ConvSpec, correct, prepare_process, sgd_step, softmax_cross_entropy,
     softmax_cross_entropy_gradient,
 };
 use randlab_nn::{Net, Optim, init, layers};
@@ -17,7 +17,7 @@ use crate::{
 
 /// A worker for `net`.
 pub fn worker(net: &nets::Net, images: usize) -> Result<Box<dyn Step>> {
-    keep_heap();
+    prepare_process()?;
     let (x, y) = batch(net, images)?;
     Ok(match &net.spec {
         Spec::Model(spec) => Box::new(Recipe::new(spec, net.input, (x, y))?),

@@ -20,7 +20,7 @@ const STRIP: usize = u64::BITS as usize;
 /// Strips whose weights are turned in one go: rows of memory are read in pieces long enough for the processor to read ahead.
 const STRIPS: usize = 4;
 /// Rows of the batch, and numbers of a row of weights, that are asked for before their turn.
-const AHEAD: usize = 4;
+const AHEAD: usize = 16;
 const SOON: usize = 8 * LINE;
 
 /// Whether this is the faster way for some outputs. Fewer would cost more to find the inputs than to multiply with all.
@@ -129,16 +129,17 @@ impl Add<'_> {
         let Self { x, width, columns, turned, sums } = self;
         assert!(columns.len() <= STRIP && turned.len() == STRIP * OUTPUTS);
         assert!(N * L::COUNT == OUTPUTS);
-        for (row, sums) in x.chunks_exact(width).zip(sums.chunks_exact_mut(OUTPUTS)) {
-            let x = &row[columns.clone()];
+        let rows = x.chunks_exact(width).map(|row| &row[columns.clone()]);
+        // What is present in a row is looked up while the row before it is multiplied.
+        let mut next = rows.clone().next().map_or(0, |row| present(lanes, row));
+        let later = rows.clone().skip(1).map(Some).chain([None]);
+        for ((x, later), sums) in rows.zip(later).zip(sums.chunks_exact_mut(OUTPUTS)) {
             // Nor does it foresee the next rows of the batch.
             for line in (0..x.len()).step_by(LINE) {
                 lanes.fetch(x.as_ptr().wrapping_add(AHEAD * width + line));
             }
-            let mut left = 0;
-            for (k, x) in (0..).step_by(L::COUNT).zip(x.chunks(L::COUNT)) {
-                left |= u64::from(lanes.nonzero(load(lanes, x))) << k;
-            }
+            let mut left = next;
+            next = later.map_or(0, |row| present(lanes, row));
             let mut new = [lanes.splat(0.0); N];
             while left != 0 {
                 let k = left.trailing_zeros() as usize;
@@ -162,4 +163,11 @@ impl Add<'_> {
             }
         }
     }
+}
+
+/// A bit for each of at most [`STRIP`] numbers: whether it is other than 0.
+#[inline(always)]
+fn present<L: Lanes>(lanes: L, x: &[f32]) -> u64 {
+    let vectors = (0..).step_by(L::COUNT).zip(x.chunks(L::COUNT));
+    vectors.fold(0, |bits, (k, x)| bits | u64::from(lanes.nonzero(load(lanes, x))) << k)
 }

@@ -4,7 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use randlab_core::Split;
+use randlab_kernels::LineAligned;
 use randlab_stages::{EXIT_CODES, StageArgs, parse, run, train};
+
+#[global_allocator]
+static HEAP: LineAligned = LineAligned;
 
 /// Train a net on the downstream images, from scratch or from what a pre-trained net gives.
 #[derive(Parser)]
