@@ -43,6 +43,8 @@ define pipeline
 +@$(MAKE) $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(JOBS)) -f pipelines/rules.mk R=$(R) DATA=$(DATA) BIN=$(BIN) $(1)
 endef
 
+# Several goals one after the other, each with all jobs: they plan into the same folder.
+.NOTPARALLEL:
 .PHONY: help all smoke $(STAGES) $(EXPERIMENTS) rerun status dag trace data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean clean-runs distclean
 
 help: ## this list
