@@ -4,10 +4,6 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use toml::{Table, Value};
 
-fn read(path: &Path) -> Table {
-    fs::read_to_string(path).unwrap().parse().unwrap()
-}
-
 /// Names in the tables `dependencies` of a manifest, also those for some systems only.
 fn needed(manifest: &Table) -> BTreeSet<String> {
     let targets = manifest.get("target").and_then(Value::as_table);
@@ -26,6 +22,7 @@ fn locked(package: &Value) -> BTreeSet<String> {
 
 #[test]
 fn its_lock_file_knows_what_our_crates_need() {
+    let read = |path: &Path| fs::read_to_string(path).unwrap().parse::<Table>().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let lock = read(&root.join("tests/peers/Cargo.lock"));
     let mut seen = 0;
