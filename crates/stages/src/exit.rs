@@ -73,6 +73,8 @@ mod tests {
             source: io::Error::from(kind),
         };
         let locked = || StoreError::Locked { path: "x".into() };
+        let threads = || rayon::ThreadPoolBuilder::new().build_global();
+        let refused = threads().and_then(|()| threads()).unwrap_err();
         let nan = TrainError::NotFinite { tensor: "loss".into(), value: f64::NAN, step: 3 };
         for (error, expected) in [
             (anyhow::Error::from(io(io::ErrorKind::StorageFull)), ENVIRONMENT),
@@ -81,6 +83,7 @@ mod tests {
             (TrainError::from(DataError::from(locked())).into(), ENVIRONMENT),
             (ReportError::from(locked()).into(), ENVIRONMENT),
             (TrainError::from(io(io::ErrorKind::PermissionDenied)).into(), ENVIRONMENT),
+            (anyhow::Error::new(refused).context("no threads"), ENVIRONMENT),
             (nan.into(), FAILED),
             (anyhow::anyhow!("--scale: what"), BAD_INPUT),
         ] {
