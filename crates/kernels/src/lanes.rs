@@ -46,7 +46,8 @@ pub(crate) trait Lanes: Copy {
     fn square(self, v: Self::V) -> Self::Square;
     /// Number j of vector i becomes number i of vector j.
     fn transposed(self, v: Self::Square) -> Self::Square;
-    /// Asks for the cache line at `at`, wherever that is, to be fetched for reading.
+    /// Asks for the cache line at `at`, wherever that is, to be fetched for reading. It comes into the second cache: more lines
+    /// can be on their way there than to the first.
     fn fetch(self, at: *const f32);
     /// The same for writing.
     fn prepare(self, at: *mut f32);

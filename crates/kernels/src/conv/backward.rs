@@ -25,6 +25,8 @@ const CHANNELS: usize = 6;
 const LONG: usize = 900;
 /// Numbers seen by the windows of the images that are summed over in one go, at most: they are to stay in the second cache.
 const CACHED: usize = 150_000;
+/// Channels of an image that are asked for before their turn.
+const AHEAD: usize = 2;
 
 /// Images of a shard with what is known about their results.
 #[derive(Clone, Copy)]
@@ -192,7 +194,8 @@ impl Kernel for MapGradient<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let Channel { y, dy, winners } = self.channel;
-        let (passed, rest) = self.map.split_at_mut(dy.len());
+        let channel = dy.len();
+        let (passed, rest) = self.map.split_at_mut(channel);
         let zero = lanes.splat(0.0);
         let gate = |dy, y| if self.relu { lanes.gate(dy, y) } else { dy };
         let mut sum = zero;
@@ -200,6 +203,9 @@ impl Kernel for MapGradient<'_> {
             let (y, to) = (&y[from..dy.len()], &mut passed[from..]);
             let dy = &dy[from..];
             let (dy, y, to, n) = (dy.as_ptr(), y.as_ptr(), to.as_mut_ptr(), dy.len());
+            // Channels come next to each other in memory, but other images are in between.
+            lanes.fetch(y.wrapping_add(AHEAD * channel));
+            lanes.fetch(dy.wrapping_add(AHEAD * channel));
             #[expect(unsafe_code, reason = "vectors from and to memory")]
             // SAFETY: each of the slices was just seen to have n numbers.
             unsafe {

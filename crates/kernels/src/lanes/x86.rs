@@ -139,7 +139,7 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn fetch(self, at: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 
     #[inline(always)]
@@ -303,7 +303,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn fetch(self, at: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 
     #[inline(always)]

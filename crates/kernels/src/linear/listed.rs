@@ -23,7 +23,7 @@ const DEPTH: usize = 32;
 /// Strips of one task: rows of memory are read in pieces long enough for the processor to read ahead.
 const STRIPS: usize = 3;
 /// Rows that are asked for before their turn.
-const AHEAD: usize = 4;
+const AHEAD: usize = 12;
 
 /// Writes the gradients of the weights to `dw` and, if there is memory for them, those of the inputs to `dx`. The batch is not
 /// empty.
