@@ -14,10 +14,7 @@ pub fn makefile(plan: &Plan, again: &[(&str, RunId)]) -> String {
     list(&mut text, "PRETRAIN", plan.pretrain.keys());
     list(&mut text, "FINETUNE", plan.finetune.keys());
     list(&mut text, "ALIGN", plan.align.keys());
-    // The page of all experiments last: make would wait at it for all runs before it looks at the others.
-    let mut pages: Vec<_> = plan.report.iter().collect();
-    pages.sort_by_key(|(_, page)| page.experiments.len());
-    list(&mut text, "REPORT", pages.into_iter().map(|(id, _)| id));
+    list(&mut text, "REPORT", plan.report.keys());
     for (id, run) in &plan.prepare {
         edges(&mut text, "prepare", id, run.source.path().map(raw));
     }

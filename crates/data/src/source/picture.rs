@@ -58,21 +58,22 @@ pub(crate) fn reduce(picture: &RgbImage, x: u32, y: u32, side: u32) -> Vec<u8> {
     let raw = picture.as_raw();
     let area = u64::from(side).pow(2);
     let mut out = vec![0; 3 * CROP * CROP];
+    // Weighted sums of the rows that an output row covers.
+    let mut sums = vec![0u32; 3 * side as usize];
     for (row, vertical) in spans.iter().enumerate() {
-        for (col, horizontal) in spans.iter().enumerate() {
-            let mut sums = [0u64; 3];
-            for &(dy, wy) in vertical {
-                let start = (y as usize + dy) * width + x as usize;
-                for &(dx, wx) in horizontal {
-                    let pixel = &raw[3 * (start + dx)..];
-                    let weight = wy * wx;
-                    for (sum, &value) in sums.iter_mut().zip(pixel) {
-                        *sum += weight * u64::from(value);
-                    }
-                }
+        sums.fill(0);
+        for &(dy, weight) in vertical {
+            let from = 3 * ((y as usize + dy) * width + x as usize);
+            for (sum, &value) in sums.iter_mut().zip(&raw[from..]) {
+                *sum += weight * u32::from(value);
             }
-            for (channel, sum) in sums.into_iter().enumerate() {
-                let mean = (sum + area / 2) / area;
+        }
+        for (col, horizontal) in spans.iter().enumerate() {
+            for channel in 0..3 {
+                let terms = horizontal
+                    .iter()
+                    .map(|&(dx, weight)| u64::from(weight) * u64::from(sums[3 * dx + channel]));
+                let mean = (terms.sum::<u64>() + area / 2) / area;
                 out[(channel * CROP + row) * CROP + col] = u8::try_from(mean).unwrap_or(u8::MAX);
             }
         }
@@ -81,14 +82,15 @@ pub(crate) fn reduce(picture: &RgbImage, x: u32, y: u32, side: u32) -> Vec<u8> {
 }
 
 /// For each of the 32 output pixels, which source pixels it covers and how much of each, in units of 1/32 pixel.
-fn spans(side: usize) -> Vec<Vec<(usize, u64)>> {
+#[expect(clippy::cast_possible_truncation, reason = "an overlap is at most 32")]
+fn spans(side: usize) -> Vec<Vec<(usize, u32)>> {
     let span = |i: usize| {
         let (from, to) = (i * side, (i + 1) * side);
         let pixels = from / CROP..to.div_ceil(CROP);
         pixels
             .map(|p| {
                 let overlap = to.min((p + 1) * CROP) - from.max(p * CROP);
-                (p, overlap as u64)
+                (p, overlap as u32)
             })
             .collect()
     };
