@@ -194,8 +194,8 @@ impl Kernel for MapGradient<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let Channel { y, dy, winners } = self.channel;
-        let channel = dy.len();
-        let (passed, rest) = self.map.split_at_mut(channel);
+        let (passed, rest) = self.map.split_at_mut(dy.len());
+        let ahead = AHEAD * dy.len();
         let zero = lanes.splat(0.0);
         let gate = |dy, y| if self.relu { lanes.gate(dy, y) } else { dy };
         let mut sum = zero;
@@ -204,8 +204,8 @@ impl Kernel for MapGradient<'_> {
             let dy = &dy[from..];
             let (dy, y, to, n) = (dy.as_ptr(), y.as_ptr(), to.as_mut_ptr(), dy.len());
             // Channels come next to each other in memory, but other images are in between.
-            lanes.fetch(y.wrapping_add(AHEAD * channel));
-            lanes.fetch(dy.wrapping_add(AHEAD * channel));
+            lanes.fetch(y.wrapping_add(ahead));
+            lanes.fetch(dy.wrapping_add(ahead));
             #[expect(unsafe_code, reason = "vectors from and to memory")]
             // SAFETY: each of the slices was just seen to have n numbers.
             unsafe {
