@@ -5,6 +5,7 @@
 mod digest;
 mod id;
 mod json;
+mod kinds;
 mod label;
 mod seed;
 

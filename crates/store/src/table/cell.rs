@@ -2,13 +2,13 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use arrow::{
-    array::{
-        Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int32Array,
-        Int64Array, StringArray,
-    },
-    datatypes::{DataType, Float64Type, Int32Type, Int64Type},
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array,
+    StringArray,
+    cast::AsArray,
+    types::{Float64Type, Int32Type, Int64Type},
 };
+use arrow_schema::DataType;
 
 /// A type a column can have. Strings are dictionaries (categories in pandas, factors in R); `Option` is null.
 pub(super) trait Cell: Sized + Clone {
@@ -103,7 +103,7 @@ fn dictionary() -> DataType {
 
 fn text(column: &dyn Array, row: usize) -> Option<String> {
     let typed = column.as_dictionary::<Int32Type>().downcast_dict::<StringArray>()?;
-    column.is_valid(row).then(|| arrow::array::ArrayAccessor::value(&typed, row).to_owned())
+    column.is_valid(row).then(|| arrow_array::ArrayAccessor::value(&typed, row).to_owned())
 }
 
 impl Cell for String {

@@ -18,7 +18,7 @@ macro_rules! table {
             const ROW: &'static str = $what;
             const VERSION: &'static str = $version;
 
-            fn fields() -> Vec<arrow::datatypes::Field> {
+            fn fields() -> Vec<arrow_schema::Field> {
                 use $crate::table::{cell::Cell, declare::field};
                 vec![
                     $(field(stringify!($key), <$key_type>::data_type(), <$key_type>::NULLABLE, $key_unit, $key_doc, true),)*
@@ -26,7 +26,7 @@ macro_rules! table {
                 ]
             }
 
-            fn arrays(rows: &[Self]) -> Vec<arrow::array::ArrayRef> {
+            fn arrays(rows: &[Self]) -> Vec<arrow_array::ArrayRef> {
                 use $crate::table::cell::Cell;
                 vec![
                     $(<$key_type>::column(rows.iter().map(|r| &r.$key)),)*
@@ -34,7 +34,7 @@ macro_rules! table {
                 ]
             }
 
-            fn rows(batch: &arrow::record_batch::RecordBatch) -> Result<Vec<Self>, String> {
+            fn rows(batch: &arrow_array::RecordBatch) -> Result<Vec<Self>, String> {
                 use $crate::table::{cell::Cell, declare::{column, null}};
                 $(let $key = column::<$key_type>(batch, stringify!($key))?;)*
                 $(let $column = column::<$type>(batch, stringify!($column))?;)*
@@ -59,11 +59,8 @@ pub(super) use table;
 
 use std::collections::HashMap;
 
-use arrow::{
-    array::{ArrayRef, new_null_array},
-    datatypes::{DataType, Field},
-    record_batch::RecordBatch,
-};
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{DataType, Field};
 
 use super::cell::Cell;
 

@@ -2,7 +2,8 @@
 
 use std::{cmp::Ordering, collections::HashMap, panic, path::Path, sync::Arc};
 
-use arrow::{datatypes::Schema, record_batch::RecordBatch};
+use arrow_array::RecordBatch;
+use arrow_schema::Schema;
 use parquet::{
     arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
     basic::{Compression, ZstdLevel},

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use arrow::datatypes::{DataType, Field};
+use arrow_schema::{DataType, Field};
 
 use super::{
     ActivityRow, AlignmentRow, ClaimRow, CurveRow, LabelRow, LayerRow, MetricRow, PeerRow, RunRow,

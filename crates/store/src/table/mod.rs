@@ -16,7 +16,8 @@ pub use schemas::*;
 
 use std::cmp::Ordering;
 
-use arrow::{array::ArrayRef, datatypes::Field, record_batch::RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::Field;
 
 /// A table: its name and version, its documented columns, and how rows become columns and back.
 pub trait Table: Sized + Clone {
