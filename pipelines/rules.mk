@@ -1,16 +1,16 @@
-# How each run is made. Called by the Makefile with R (folder of the scale), DATA (name of the dataset) and BIN (folder of
-# the programs); the lists of runs and the edges between them come from randlab-plan.
+# How to make each run. The Makefile passes R (folder of the scale), DATA (name of the dataset) and BIN (folder of the
+# programs); randlab-plan writes the lists of runs and their dependencies.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-# Put before every run, for example `srun -n1 -c1`.
+# Prefix of every run's command, for example `srun -n1 -c1`.
 LAUNCH ?=
 
-# One thread a run: runs side by side use the cores better than threads inside one. The bits do not depend on it.
+# One thread per run: parallel runs use the cores better than threads within a run. Results do not depend on it.
 export RAYON_NUM_THREADS ?= 1
-# Bars of several runs would overwrite each other.
+# Progress bars of parallel runs would overwrite each other.
 PROGRESS = $(if $(filter -j1,$(MAKEFLAGS)),auto,lines)
 
 include $(R)/plan/$(DATA).mk
@@ -22,8 +22,8 @@ finetune: $(FINETUNE:%=$(R)/finetune/%/run.json)
 align: $(ALIGN:%=$(R)/align/%/run.json)
 report: $(REPORT:%=$(R)/report/%/run.json)
 	@:
-# A run is done when its manifest is there, which the stage writes last. The stage itself looks whether configuration and
-# inputs are those the manifest stands for, and does nothing if they are.
+# A run is done once its manifest exists, which the stage writes last. The stage compares configuration and inputs with the
+# manifest, and does nothing if they match.
 define stage
 $($(2):%=$(R)/$(1)/%/run.json): $(R)/$(1)/%/run.json: $(R)/plan/$(1)/%.toml
 	@$$(LAUNCH) $(BIN)/randlab-$(1) --plan $$< --out $$(@D) --progress $$(PROGRESS)
