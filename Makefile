@@ -138,7 +138,7 @@ completions: ## shell completions into target/completions
 	@for program in plan $(STAGES); do for shell in bash zsh fish; do \
 	  $(BIN)/randlab-$$program completions $$shell > target/completions/randlab-$$program.$$shell; done; done
 
-clean: ## remove the build
+clean: ## remove build output
 	cargo clean
 
 clean-runs: ## remove all runs of this scale: CONFIRM=1
