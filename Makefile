@@ -89,7 +89,7 @@ trace: ## trace one image through a training run: make trace RUN=NAME IMAGE=17
 	@$(BUILD) --quiet
 	@$(PLAN) --trace "$(RUN)" "$(IMAGE)"
 
-dag: ## the stages and the data between them, as a Mermaid graph
+dag: ## the stages and what flows between them, as a Mermaid graph
 	@$(BUILD) --quiet
 	@$(PLAN) --dag
 
