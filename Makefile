@@ -21,6 +21,8 @@ ROUNDS ?= 7
 BUDGET ?= 60
 RUN ?=
 IMAGE ?=
+A ?=
+B ?=
 
 NOTHING :=
 SPACE := $(NOTHING) $(NOTHING)
@@ -45,7 +47,7 @@ endef
 
 # Goals run one after the other, each with all jobs, because they plan into the same folder.
 .NOTPARALLEL:
-.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) rerun status dag trace data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean clean-runs distclean
+.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) rerun status dag trace compare data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean clean-runs distclean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+(-%)?:.*## |^## ' $(MAKEFILE_LIST) | sed -E 's/^## /\t/; s/:.*## /\t/' | expand -t 16
@@ -88,6 +90,11 @@ trace: ## trace one image through a training run: make trace RUN=NAME IMAGE=17
 	@test -n "$(RUN)" -a -n "$(IMAGE)" || { echo "make: error: say which run and image: make trace RUN=NAME IMAGE=17" >&2; exit 2; }
 	@$(BUILD) --quiet
 	@$(PLAN) --trace "$(RUN)" "$(IMAGE)"
+
+compare: ## which values differ between two folders of runs: make compare A=runs/smoke B=/elsewhere/runs/smoke
+	@test -n "$(A)" -a -n "$(B)" || { echo "make: error: say which folders: make compare A=runs/smoke B=/elsewhere/runs/smoke" >&2; exit 2; }
+	@$(BUILD) --quiet
+	@$(BIN)/randlab-compare "$(A)" "$(B)"
 
 dag: ## the stages and what flows between them, as a Mermaid graph
 	@$(BUILD) --quiet
@@ -135,7 +142,7 @@ target/peers-venv/installed: tests/peers/requirements.txt
 completions: ## shell completions into target/completions
 	@$(BUILD) --quiet
 	@mkdir -p target/completions
-	@for program in plan $(STAGES); do for shell in bash zsh fish; do \
+	@for program in plan compare $(STAGES); do for shell in bash zsh fish; do \
 	  $(BIN)/randlab-$$program completions $$shell > target/completions/randlab-$$program.$$shell; done; done
 
 clean: ## remove build output

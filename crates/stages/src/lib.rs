@@ -5,6 +5,7 @@
 
 mod align;
 mod args;
+mod compare;
 mod console;
 mod exit;
 mod job;
@@ -18,6 +19,7 @@ mod train;
 
 pub use align::align;
 pub use args::{ProgressMode, StageArgs, parse};
+pub use compare::{CompareArgs, compare};
 pub use exit::{BAD_INPUT, DONE, ENVIRONMENT, FAILED, code, print, run};
 pub use job::{Done, Job, Stage, Work, execute};
 pub use prepare::prepare;

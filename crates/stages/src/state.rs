@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use crate::job::{CONFIG, Identity, Stage};
 
 /// In the order in which data flows through them.
-const STAGES: [&str; 5] = ["prepare", "pretrain", "finetune", "align", "report"];
+pub(crate) const STAGES: [&str; 5] = ["prepare", "pretrain", "finetune", "align", "report"];
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

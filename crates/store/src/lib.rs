@@ -4,6 +4,7 @@
 //! ([`publish`]), a run folder has one writer at a time ([`RunDir`]), tensors travel as safetensors ([`TensorFile`]) and
 //! numbers as Parquet ([`table`]). Equal content gives equal bytes.
 
+mod any_tensors;
 mod error;
 mod manifest;
 mod publish;
@@ -11,6 +12,7 @@ mod run_dir;
 pub mod table;
 mod tensors;
 
+pub use any_tensors::{AnyTensor, AnyTensors};
 pub use error::StoreError;
 pub use manifest::{FileRef, InputRef, Manifest, Status};
 pub use publish::{publish, publish_if_changed, read};

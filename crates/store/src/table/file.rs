@@ -1,6 +1,6 @@
 //! Parquet files of tables: byte-stable writing, guarded reading.
 
-use std::{cmp::Ordering, collections::HashMap, panic, path::Path, sync::Arc};
+use std::{cmp::Ordering, collections::HashMap, path::Path, sync::Arc};
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
@@ -10,7 +10,7 @@ use parquet::{
     file::properties::{EnabledStatistics, WriterProperties},
 };
 
-use super::Table;
+use super::{Table, quiet::quietly};
 use crate::{StoreError, publish, publish::read};
 
 const SCHEMA_KEY: &str = "randlab.schema";
@@ -63,36 +63,46 @@ fn encode<T: Table>(rows: &[T]) -> Result<Vec<u8>, parquet::errors::ParquetError
 }
 
 fn decode<T: Table>(bytes: Vec<u8>) -> Result<Vec<T>, String> {
+    decode_with(bytes, check_schema::<T>, |_, batches| {
+        let rows = batches.iter().map(T::rows).collect::<Result<Vec<_>, _>>()?;
+        Ok(rows.concat())
+    })
+}
+
+/// What `convert` makes of the content of a Parquet file whose schema passes `check`.
+pub(super) fn decode_with<R>(
+    bytes: Vec<u8>,
+    check: fn(&Schema) -> Result<(), String>,
+    convert: fn(&Schema, &[RecordBatch]) -> Result<R, String>,
+) -> Result<R, String> {
     if bytes.len() < 12 || !bytes.starts_with(b"PAR1") || !bytes.ends_with(b"PAR1") {
         return Err(format!("not a Parquet file ({} bytes)", bytes.len()));
     }
     // Damaged files still make the Parquet reader panic in places; here that is an error like any other.
-    quietly(move || decode_rows(bytes)).unwrap_or_else(|_| Err("damaged Parquet file".to_owned()))
+    let work = move || {
+        let (schema, batches) = decode_batches(bytes, check)?;
+        convert(&schema, &batches)
+    };
+    quietly(work).unwrap_or_else(|_| Err("damaged Parquet file".to_owned()))
 }
 
-fn quietly<R>(work: impl FnOnce() -> R + panic::UnwindSafe) -> std::thread::Result<R> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let result = panic::catch_unwind(work);
-    panic::set_hook(hook);
-    result
-}
-
-fn decode_rows<T: Table>(bytes: Vec<u8>) -> Result<Vec<T>, String> {
-    let damaged = |e: parquet::errors::ParquetError| format!("damaged Parquet file: {e}");
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(damaged)?;
-    check_schema::<T>(builder.schema())?;
-    let expected =
-        usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(usize::MAX);
-    let mut rows = Vec::new();
-    for batch in builder.build().map_err(damaged)? {
-        rows.extend(T::rows(&batch.map_err(|e| format!("damaged Parquet file: {e}"))?)?);
-    }
-    if rows.len() == expected {
-        Ok(rows)
+fn decode_batches(
+    bytes: Vec<u8>,
+    check: fn(&Schema) -> Result<(), String>,
+) -> Result<(Arc<Schema>, Vec<RecordBatch>), String> {
+    let damaged = |e: &dyn std::fmt::Display| format!("damaged Parquet file: {e}");
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes))
+        .map_err(|e| damaged(&e))?;
+    let schema = Arc::clone(builder.schema());
+    check(&schema)?;
+    let expected = builder.metadata().file_metadata().num_rows();
+    let batches = builder.build().map_err(|e| damaged(&e))?.collect::<Result<Vec<_>, _>>();
+    let batches = batches.map_err(|e| damaged(&e))?;
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    if i64::try_from(rows) == Ok(expected) {
+        Ok((schema, batches))
     } else {
-        Err(format!("{} rows, its footer says {expected}", rows.len()))
+        Err(format!("{rows} rows, its footer says {expected}"))
     }
 }
 

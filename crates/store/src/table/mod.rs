@@ -4,12 +4,15 @@
 //! that declaration. Files are byte-stable: rows sorted by key, fixed writer settings, one spelling of NaN and zero, no
 //! time stamps.
 
+mod any;
 mod cell;
 mod declare;
 mod file;
 mod format;
+mod quiet;
 mod schemas;
 
+pub use any::{AnyTable, Column, Value};
 pub use file::{read_table, write_table};
 pub use format::format_docs;
 pub use schemas::*;
