@@ -4,13 +4,14 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use randlab_store::table::{PeerRow, write_table};
+use randlab_store::table::write_table;
 
 use crate::{
     nets::{NAMES, Net},
     peak,
     process::{Machine, Worker, this},
     rounds::{Entry, Spread, limit, take_turns},
+    tables::PeerRow,
 };
 
 /// Allocator settings that keep freed memory in a process: what randlab sets for itself.

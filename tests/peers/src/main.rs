@@ -10,6 +10,7 @@ mod peak;
 mod process;
 mod rounds;
 mod scale;
+mod tables;
 mod worker;
 
 use std::process::ExitCode;

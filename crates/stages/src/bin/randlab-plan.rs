@@ -11,7 +11,10 @@ use clap::Parser;
 use randlab_core::{ImageId, RunId, Seed};
 use randlab_recipe::{Dataset, Experiment, Plan, dag, expand, makefile};
 use randlab_stages::{DONE, outdated, parse, print, run, status, trace, why};
-use randlab_store::{RunDir, publish_if_changed, table::format_docs};
+use randlab_store::{
+    RunDir, publish_if_changed,
+    table::{TABLES, format_docs},
+};
 use serde::Serialize;
 
 /// Expand experiments into one configuration file per run, and lists and edges for make.
@@ -75,7 +78,7 @@ fn main() -> ExitCode {
 fn answer(args: &Args) -> anyhow::Result<()> {
     let question = &args.question;
     if question.formats {
-        print(&format_docs());
+        print(&format_docs(TABLES));
         return Ok(());
     }
     let default = || Path::new("runs").join(&args.scale);

@@ -1,4 +1,4 @@
-//! How one field of a row becomes a column, for each of the types a table may have.
+//! How a field of a row becomes a column and back, for each column type.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -10,14 +10,19 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 
-/// A type a column can have. Strings are dictionaries (categories in pandas, factors in R); `Option` is null.
-pub(super) trait Cell: Sized + Clone {
+/// A type a column can have. Strings are dictionaries (categories in pandas, factors in R); `None` is null.
+pub trait Cell: Sized + Clone {
+    /// Whether the column may hold nulls, which it does exactly for an `Option`.
     const NULLABLE: bool;
+    /// The Arrow type of the column.
     fn data_type() -> DataType;
+    /// The column of these cells.
     fn column<'a>(cells: impl Iterator<Item = &'a Self>) -> ArrayRef
     where
         Self: 'a;
+    /// The cell in `row` of a column of [`Cell::data_type`]; `None` for a null where there must be a value.
     fn get(column: &dyn Array, row: usize) -> Option<Self>;
+    /// The order of keys; total for floating-point numbers, null first.
     fn order(&self, other: &Self) -> Ordering;
 }
 

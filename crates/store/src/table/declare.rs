@@ -1,6 +1,27 @@
 //! The macro that turns one declaration into a table.
 
-/// Declares a table: `name version "what one row is" => RowType { [key] column: type, "unit", "meaning"; ... }`.
+/// Declares a table: name, version, what one row is, the row type, and its columns (`key` columns first) with type, unit
+/// and meaning.
+///
+/// The row type is a public struct that implements [`Table`](crate::table::Table). A column is an `i32`, `i64`, `f64`,
+/// `bool` or `String`, or an `Option` of one of these; `None` is null in the file.
+///
+/// ```
+/// use randlab_store::{table, table::{TableInfo, format_docs, read_table, write_table}};
+///
+/// table! { "melting" "1" "one substance" => MeltingRow {
+///     key substance: String, "1", "name of the substance";
+///     col point: Option<f64>, "K", "melting point at 101325 Pa; null if it sublimes";
+/// }}
+///
+/// let dir = tempfile::tempdir().unwrap();
+/// let path = dir.path().join("melting.parquet");
+/// let tin = MeltingRow { substance: "tin".into(), point: Some(505.08) };
+/// write_table(&path, vec![tin.clone()]).unwrap();
+/// assert_eq!(read_table::<MeltingRow>(&path).unwrap(), [tin]);
+/// assert!(format_docs(&[TableInfo::of::<MeltingRow>()]).contains("| point | Float64, null | K |"));
+/// ```
+#[macro_export]
 macro_rules! table {
     ($name:literal $version:literal $what:literal => $row:ident {
         $(key $key:ident : $key_type:ty, $key_unit:literal, $key_doc:literal;)*
@@ -18,24 +39,24 @@ macro_rules! table {
             const ROW: &'static str = $what;
             const VERSION: &'static str = $version;
 
-            fn fields() -> Vec<arrow_schema::Field> {
-                use $crate::table::{cell::Cell, declare::field};
+            fn fields() -> Vec<$crate::table::support::Field> {
+                use $crate::table::support::{Cell, field};
                 vec![
                     $(field(stringify!($key), <$key_type>::data_type(), <$key_type>::NULLABLE, $key_unit, $key_doc, true),)*
                     $(field(stringify!($column), <$type>::data_type(), <$type>::NULLABLE, $unit, $doc, false),)*
                 ]
             }
 
-            fn arrays(rows: &[Self]) -> Vec<arrow_array::ArrayRef> {
-                use $crate::table::cell::Cell;
+            fn arrays(rows: &[Self]) -> Vec<$crate::table::support::ArrayRef> {
+                use $crate::table::support::Cell;
                 vec![
                     $(<$key_type>::column(rows.iter().map(|r| &r.$key)),)*
                     $(<$type>::column(rows.iter().map(|r| &r.$column)),)*
                 ]
             }
 
-            fn rows(batch: &arrow_array::RecordBatch) -> Result<Vec<Self>, String> {
-                use $crate::table::{cell::Cell, declare::{column, null}};
+            fn rows(batch: &$crate::table::support::RecordBatch) -> Result<Vec<Self>, String> {
+                use $crate::table::support::{Cell, column, null};
                 $(let $key = column::<$key_type>(batch, stringify!($key))?;)*
                 $(let $column = column::<$type>(batch, stringify!($column))?;)*
                 (0..batch.num_rows())
@@ -49,13 +70,12 @@ macro_rules! table {
             }
 
             fn order(a: &Self, b: &Self) -> std::cmp::Ordering {
-                use $crate::table::cell::Cell;
+                use $crate::table::support::Cell;
                 std::cmp::Ordering::Equal $(.then_with(|| a.$key.order(&b.$key)))*
             }
         }
     };
 }
-pub(super) use table;
 
 use std::collections::HashMap;
 
@@ -64,7 +84,8 @@ use arrow_schema::{DataType, Field};
 
 use super::cell::Cell;
 
-pub(super) fn field(
+/// A column of a schema, with its unit, meaning and whether it is part of the key as metadata.
+pub fn field(
     name: &str,
     data: DataType,
     nullable: bool,
@@ -77,8 +98,11 @@ pub(super) fn field(
     Field::new(name, data, nullable).with_metadata(HashMap::from(metadata))
 }
 
-/// A column; one that may be null need not be there, since older files do not have those added later.
-pub(super) fn column<T: Cell>(batch: &RecordBatch, name: &str) -> Result<ArrayRef, String> {
+/// The column called `name`. A nullable column may be missing, since it may have been added after the file was written.
+///
+/// # Errors
+/// A text that names the column if it is missing and must not be null.
+pub fn column<T: Cell>(batch: &RecordBatch, name: &str) -> Result<ArrayRef, String> {
     match batch.column_by_name(name) {
         Some(column) => Ok(column.clone()),
         None if T::NULLABLE => Ok(new_null_array(&T::data_type(), batch.num_rows())),
@@ -86,6 +110,7 @@ pub(super) fn column<T: Cell>(batch: &RecordBatch, name: &str) -> Result<ArrayRe
     }
 }
 
-pub(super) fn null(name: &str, row: usize) -> String {
+/// The error text for a null where there must be a value.
+pub fn null(name: &str, row: usize) -> String {
     format!("column '{name}' is null in row {row}")
 }

@@ -137,7 +137,10 @@ fn check_schema<T: Table>(found: &Schema) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{CurveRow, LabelRow, declare::table};
+    use crate::{
+        table,
+        table::{CurveRow, LabelRow},
+    };
 
     fn label(id: i32) -> LabelRow {
         LabelRow {

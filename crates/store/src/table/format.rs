@@ -1,46 +1,32 @@
-//! The documentation of all tables, printed from their schemas.
+//! The documentation of tables, printed from their schemas.
 
 use std::fmt::Write;
 
 use arrow_schema::{DataType, Field};
 
-use super::{
-    ActivityRow, AlignmentRow, ClaimRow, CurveRow, LabelRow, LayerRow, MetricRow, PeerRow, RunRow,
-    ScalingRow, SpectrumRow, Table, TimingRow,
-};
+use super::TableInfo;
 
-/// Column lists of all tables, as Markdown.
-pub fn format_docs() -> String {
+/// Column lists of `tables`, in that order, as Markdown.
+pub fn format_docs(tables: &[TableInfo]) -> String {
     let mut text = String::from(
         "# Tables\n\nPrinted from the schemas by `randlab-plan --formats`; do not edit. Every string column is a \
          dictionary (pandas category, R factor). Null means not measured or not applicable, NaN means diverged. Key columns \
          are marked K; rows are sorted by them.\n",
     );
-    describe::<RunRow>(&mut text);
-    describe::<LabelRow>(&mut text);
-    describe::<MetricRow>(&mut text);
-    describe::<LayerRow>(&mut text);
-    describe::<ActivityRow>(&mut text);
-    describe::<AlignmentRow>(&mut text);
-    describe::<SpectrumRow>(&mut text);
-    describe::<CurveRow>(&mut text);
-    describe::<ClaimRow>(&mut text);
-    describe::<TimingRow>(&mut text);
-    describe::<PeerRow>(&mut text);
-    describe::<ScalingRow>(&mut text);
+    for table in tables {
+        describe(table, &mut text);
+    }
     text
 }
 
-fn describe<T: Table>(text: &mut String) {
+fn describe(table: &TableInfo, text: &mut String) {
     // Writing to a String cannot fail.
     let _ = write!(
         text,
         "\n## {} (version {})\n\nOne row is {}.\n\n| column | type | unit | meaning | key |\n|---|---|---|---|---|\n",
-        T::NAME,
-        T::VERSION,
-        T::ROW
+        table.name, table.version, table.row
     );
-    for field in T::fields() {
+    for field in (table.fields)() {
         let meta = |key: &str| field.metadata().get(key).map_or("", String::as_str);
         let key = if meta("key") == "true" { "K" } else { "" };
         let _ = writeln!(
@@ -68,6 +54,9 @@ mod tests {
     fn the_committed_page_is_what_the_schemas_say() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/formats.md");
         let committed = std::fs::read_to_string(path).unwrap();
-        assert!(committed == super::format_docs(), "run randlab-plan --formats > docs/formats.md");
+        assert!(
+            committed == super::format_docs(crate::table::TABLES),
+            "run randlab-plan --formats > docs/formats.md"
+        );
     }
 }
