@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use faer::{Mat, Side, linalg::solvers::DenseSolveCore};
 use randlab_core::{Purpose, Seed, stream};
+use randlab_moments::{Eigenbasis, Filters, MomentsError, haar, quadratic};
 use statrs::function::gamma::ln_gamma;
 
-use crate::{AlignError, Eigenbasis, Filters, basis::quadratic, haar};
+use crate::AlignError;
 
 /// Misalignment of `weights` `[d, d]` with the eigenspaces of `basis`, in closed form:
 /// `M = sum_j sqrt(tr(P_j W) tr(P_j W^-1)) - d` over projectors `P_j` on the eigenspaces (paper, Definition 2 and appendix
@@ -55,7 +56,7 @@ pub struct Null {
 /// are used at all steps of a run.
 ///
 /// # Errors
-/// [`AlignError::Singular`] when `weights` has no inverse, [`AlignError::Size`] when there is no basis.
+/// [`AlignError::Singular`] when `weights` has no inverse, [`MomentsError::Size`] when there is no basis.
 pub fn random_bases(weights: &Mat<f64>, bases: u32, seed: Seed) -> Result<Null, AlignError> {
     let d = weights.nrows();
     let inverse = inverse(weights)?;
@@ -67,7 +68,7 @@ pub fn random_bases(weights: &Mat<f64>, bases: u32, seed: Seed) -> Result<Null, 
     let mut scores: Vec<f64> = (0..bases).map(score).collect();
     scores.sort_by(f64::total_cmp);
     if scores.is_empty() {
-        return Err(AlignError::Size { what: "random bases", found: 0, expected: 1 });
+        return Err(MomentsError::Size { what: "random bases", found: 0, expected: 1 }.into());
     }
     let n = scores.len() as f64;
     let mean = scores.iter().sum::<f64>() / n;

@@ -1,8 +1,6 @@
 //! What was learnt along each principal direction.
 
-use faer::Mat;
-
-use crate::{Eigenbasis, Filters};
+use randlab_moments::{Eigenbasis, Filters, Mat, closed_form};
 
 /// Variance of the weights along each principal direction of the data; its root is the transfer function f of the data's
 /// standard deviation (paper, Definition 3).
@@ -14,11 +12,6 @@ pub fn transfer_variances(basis: &Eigenbasis, weights: &Mat<f64>) -> Vec<f64> {
 /// uncentred data moment and the filters are the change since initialisation.
 pub fn energy_profile(basis: &Eigenbasis, filters: &Filters) -> Vec<f64> {
     basis.quadratic(&filters.second_moment())
-}
-
-/// `(1 - exp(-rate l)) / sqrt(l)` for data eigenvalue `l`: what linear dynamics learn along a direction (Chowers and Weiss).
-pub fn closed_form(eigenvalue: f64, rate: f64) -> f64 {
-    -(-rate * eigenvalue).exp_m1() / eigenvalue.sqrt()
 }
 
 /// The closed form that fits a profile best.

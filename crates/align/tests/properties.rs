@@ -11,10 +11,10 @@ use proptest::prelude::*;
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 use randlab_align::{
-    Eigenbasis, Filters, diagonal, haar, misalignment, misalignment_floor, pooled_misalignment,
-    random_bases, resample, rotated, sphericity,
+    misalignment, misalignment_floor, pooled_misalignment, random_bases, sphericity,
 };
 use randlab_core::{Purpose, Seed, stream};
+use randlab_moments::{Eigenbasis, Filters, diagonal, haar, resample, rotated};
 
 fn rng(index: u64) -> impl Rng {
     stream(Seed::new(1), Purpose::Gaussian, index)

@@ -7,10 +7,8 @@
 )]
 
 use faer::Mat;
-use randlab_align::{
-    Eigenbasis, Filters, Moments, PatchShape, energy_profile, fit_closed_form, misalignment,
-    patch_energies, transfer_variances,
-};
+use randlab_align::{energy_profile, fit_closed_form, misalignment, transfer_variances};
+use randlab_moments::{Eigenbasis, Filters, Moments, PatchShape, patch_energies};
 
 /// Entry k is `s sin(a k^2 + b)`, as f32.
 fn wave(count: u32, a: f64, b: f64, s: f64) -> Vec<f32> {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use randlab_core::{ClassId, ImageId, Split};
+use randlab_moments::{Moments, MomentsError, PatchShape};
 use randlab_store::{
     TensorData, TensorFile, Values,
     table::{LabelRow, read_table},
@@ -110,6 +111,22 @@ impl Dataset {
                 let planes = pixels[span].chunks_exact(plane).zip(tables.iter().cycle());
                 planes.flat_map(|(plane, table)| plane.iter().map(|&p| table[p as usize])).collect()
             }
+        }
+    }
+
+    /// Moments of what a first layer looks at: patches of side `kernel` of the standardised upstream images, `d = C * kernel^2`,
+    /// or whole inputs without one, `d = C*H*W`.
+    ///
+    /// # Errors
+    /// [`MomentsError::Size`] when the patch is larger than the image.
+    pub fn patch_moments(&self, kernel: Option<usize>) -> Result<Moments, MomentsError> {
+        let [channels, height, width] = self.shape;
+        let inputs = self.standardised(Split::Upstream);
+        match kernel {
+            Some(kernel) => {
+                Moments::of_patches(&inputs, PatchShape { channels, height, width, kernel })
+            }
+            None => Moments::of_rows(&inputs, channels * height * width),
         }
     }
 

@@ -3,18 +3,18 @@
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use randlab_align::{
-    AlignError, Eigenbasis, Filters, Fit, Mat, Moments, Null, energy_profile, fit_closed_form,
-    misalignment, misalignment_floor, pooled_misalignment, random_bases, sphericity,
-    transfer_variances,
+    AlignError, Fit, Null, energy_profile, fit_closed_form, misalignment, misalignment_floor,
+    pooled_misalignment, random_bases, sphericity, transfer_variances,
 };
 use randlab_core::{Digest, RunId, canonical_json};
 use randlab_data::Dataset;
+use randlab_moments::{Eigenbasis, Filters, Mat, Moments, MomentsError};
 use randlab_recipe::{AlignConfig, Subject};
 use randlab_store::{
     Manifest, Status, TensorData, TensorFile,
     table::{AlignmentRow, SpectrumRow, write_table},
 };
-use randlab_train::{Checkpoint, TrainError, first_layer_moments};
+use randlab_train::{Checkpoint, TrainError};
 use serde_json::json;
 
 use crate::{
@@ -198,7 +198,7 @@ enum Seen {
 
 impl Seen {
     /// Of the upstream inputs; `kernel` is the side of a patch, for a convolution.
-    fn of(data: &Dataset, kernel: Option<usize>) -> Result<Self, AlignError> {
+    fn of(data: &Dataset, kernel: Option<usize>) -> Result<Self, MomentsError> {
         if let Some(law) = data.population() {
             let d = law.std.len();
             let directions = Mat::from_fn(d, d, |i, j| law.directions[i * d + j]);
@@ -210,11 +210,11 @@ impl Seen {
                 covariance,
             ));
         }
-        Ok(Self::Sample(first_layer_moments(data, kernel)?))
+        Ok(Self::Sample(data.patch_moments(kernel)?))
     }
 
     /// What several nets looked at together.
-    fn pool<'a>(parts: impl Iterator<Item = &'a Self>) -> Result<Data, AlignError> {
+    fn pool<'a>(parts: impl Iterator<Item = &'a Self>) -> Result<Data, MomentsError> {
         let mut all: Option<Moments> = None;
         for part in parts {
             match (part, &mut all) {
@@ -231,7 +231,7 @@ impl Seen {
                 (Self::Sample(moments), none) => *none = Some(moments.clone()),
             }
         }
-        let all = all.ok_or(AlignError::Size { what: "nets", found: 0, expected: 1 })?;
+        let all = all.ok_or(MomentsError::Size { what: "nets", found: 0, expected: 1 })?;
         Ok(Data {
             basis: Eigenbasis::of(&all.covariance())?,
             uncentred: Eigenbasis::of(&all.second_moment())?,
@@ -374,7 +374,7 @@ fn spectra(
 }
 
 /// `data/...` and `weights/...`: mean `[d]`, covariance `[d, d]`, eigenvalues `[d]` falling, eigenvectors `[d, d]`, one per row.
-fn basis_file(net: &Net, data: &Data, filters: &Filters) -> Result<TensorFile, AlignError> {
+fn basis_file(net: &Net, data: &Data, filters: &Filters) -> Result<TensorFile, MomentsError> {
     let d = data.basis.dim();
     let weights = filters.covariance();
     let own = Eigenbasis::of(&weights)?;

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use randlab_align::AlignError;
 use randlab_core::{Digest, RunId, canonical_json};
+use randlab_moments::MomentsError;
 use randlab_nn::NnError;
 use randlab_store::{
     FileRef, InputRef, Manifest, RunDir, Status, StoreError, publish, read,
@@ -207,8 +208,14 @@ pub fn execute<C: Stage>(
 /// Names the configuration in errors that say only what of a net or an analysis does not fit.
 fn about(error: anyhow::Error, plan: &Path) -> anyhow::Error {
     let nameless = match error.downcast_ref::<TrainError>() {
-        Some(e) => matches!(e, TrainError::Net(_) | TrainError::Align(_) | TrainError::Tensor(_)),
-        None => error.is::<NnError>() || error.is::<AlignError>(),
+        Some(e) => matches!(
+            e,
+            TrainError::Net(_)
+                | TrainError::Labels(_)
+                | TrainError::Moments(_)
+                | TrainError::Tensor(_)
+        ),
+        None => error.is::<NnError>() || error.is::<AlignError>() || error.is::<MomentsError>(),
     };
     if !nameless {
         return error;

@@ -1,7 +1,7 @@
 //! What can go wrong in training.
 
-use randlab_align::AlignError;
 use randlab_data::DataError;
+use randlab_moments::MomentsError;
 use randlab_nn::NnError;
 use randlab_store::StoreError;
 
@@ -44,9 +44,12 @@ pub enum TrainError {
     /// Building the net.
     #[error(transparent)]
     Net(#[from] NnError),
+    /// Labels that the images cannot have.
+    #[error("{0}")]
+    Labels(String),
     /// Statistics of the transferred weights.
     #[error(transparent)]
-    Align(#[from] AlignError),
+    Moments(#[from] MomentsError),
     /// The tensor library; a bug rather than a mistake of the user's.
     #[error("tensor operation failed: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),

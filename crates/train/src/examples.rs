@@ -2,11 +2,11 @@
 
 use candle_core::{Device, Tensor};
 use rand::seq::SliceRandom;
-use randlab_align::{AlignError, Eigenbasis, PatchShape, patch_energies};
 use randlab_core::{ClassId, ImageId, LabelScheme, Purpose, Seed, Split, stream};
 use randlab_data::Dataset;
+use randlab_moments::{Eigenbasis, PatchShape, patch_energies};
 
-use crate::transfer::first_layer_moments;
+use crate::TrainError;
 
 /// Standardised inputs `[N, C*H*W]` f32 and labels `[N]`.
 pub(crate) struct Examples {
@@ -26,7 +26,7 @@ impl Examples {
         split: Split,
         scheme: &LabelScheme,
         seed: Seed,
-    ) -> Result<Option<Self>, AlignError> {
+    ) -> Result<Option<Self>, TrainError> {
         let ids = data.ids(split).to_vec();
         let real = data.real(split);
         let classes = data.classes();
@@ -77,11 +77,14 @@ fn by_energy(
     images: &[f32],
     (component, kernel): (u16, u16),
     classes: ClassId,
-) -> Result<Vec<ClassId>, AlignError> {
+) -> Result<Vec<ClassId>, TrainError> {
     let (component, kernel) = (usize::from(component), usize::from(kernel));
-    let basis = Eigenbasis::of(&first_layer_moments(data, Some(kernel))?.second_moment())?;
+    let basis = Eigenbasis::of(&data.patch_moments(Some(kernel))?.second_moment())?;
     if component >= basis.dim() {
-        return Err(AlignError::Component { component, kernel, last: basis.dim() - 1 });
+        return Err(TrainError::Labels(format!(
+            "there is no component {component} of {kernel}x{kernel} patches: the last one is {}",
+            basis.dim() - 1
+        )));
     }
     let direction: Vec<f64> = (0..basis.dim()).map(|i| basis.vectors[(i, component)]).collect();
     let [channels, height, width] = data.shape();

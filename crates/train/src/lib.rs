@@ -20,7 +20,6 @@ pub use checkpoint::Checkpoint;
 pub use error::TrainError;
 pub use examples::epoch_order;
 pub use session::{Hooks, Inputs, Outcome, Progress, train};
-pub use transfer::first_layer_moments;
 
 /// Version of the numbers this crate produces; part of every fingerprint.
 pub const STAGE_VERSION: u32 = 2;

@@ -4,9 +4,8 @@
 mod drawn;
 mod size;
 
-use randlab_align::{AlignError, Moments, PatchShape};
-use randlab_core::{Seed, Split};
-use randlab_data::Dataset;
+use randlab_core::Seed;
+use randlab_moments::{Moments, MomentsError};
 use randlab_nn::{Layer, Parameters};
 use randlab_recipe::{TrainConfig, TransferNorm, TransferWeights};
 
@@ -33,7 +32,7 @@ pub(crate) fn first_weights(
             return Err(wrong(format!("needs the last checkpoint of {parent}")));
         }
     };
-    let seen = |kernel| first_layer_moments(inputs.data, kernel);
+    let seen = |kernel| inputs.data.patch_moments(kernel);
     let sources = Sources { fresh: &fresh, trained, seen: &seen, layers, seed: config.seed };
     let applied = |weights, norm| {
         sources.apply(transfer.layers, weights, norm).map_err(|e| match e {
@@ -41,7 +40,7 @@ pub(crate) fn first_weights(
             TransferError::Shape(problem) => {
                 TrainError::Checkpoint { path: path.to_owned(), problem }
             }
-            TransferError::Align(error) => error.into(),
+            TransferError::Moments(error) => error.into(),
         })
     };
     let norm = transfer.norm;
@@ -71,7 +70,7 @@ struct Sources<'a> {
     fresh: &'a Parameters,
     trained: Option<&'a Parameters>,
     /// Moments of what a first layer with kernels of this side, or without any, looks at.
-    seen: &'a dyn Fn(Option<usize>) -> Result<Moments, AlignError>,
+    seen: &'a dyn Fn(Option<usize>) -> Result<Moments, MomentsError>,
     layers: &'a [Layer],
     seed: Seed,
 }
@@ -129,28 +128,13 @@ impl Sources<'_> {
     }
 }
 
-/// Moments of what a first layer looks at: patches of side `kernel` of the upstream images, or without one whole inputs.
-///
-/// # Errors
-/// [`AlignError::Size`] when the patch is larger than the image.
-pub fn first_layer_moments(data: &Dataset, kernel: Option<usize>) -> Result<Moments, AlignError> {
-    let [channels, height, width] = data.shape();
-    let inputs = data.standardised(Split::Upstream);
-    match kernel {
-        Some(kernel) => {
-            Moments::of_patches(&inputs, PatchShape { channels, height, width, kernel })
-        }
-        None => Moments::of_rows(&inputs, channels * height * width),
-    }
-}
-
 /// Why a transfer cannot be made.
 #[derive(Debug)]
 enum TransferError {
     /// The parent does not fit.
     Shape(String),
     /// Its covariance cannot be used.
-    Align(AlignError),
+    Moments(MomentsError),
 }
 
 #[cfg(test)]
@@ -185,7 +169,7 @@ mod tests {
     }
 
     /// Rows with second moment diag(4, 1, 1/4, 0).
-    fn seen(_: Option<usize>) -> Result<Moments, AlignError> {
+    fn seen(_: Option<usize>) -> Result<Moments, MomentsError> {
         let axis = |i: usize, x: f32| (0..4).map(move |j| if i == j { x } else { 0.0 });
         let rows = [(0, 4.0), (1, 2.0), (2, 1.0), (3, 0.0)];
         Moments::of_rows(&rows.into_iter().flat_map(|(i, x)| axis(i, x)).collect::<Vec<_>>(), 4)
@@ -201,7 +185,7 @@ mod tests {
         let sources = Sources { fresh: &fresh, trained, seen: &seen, layers: &layers, seed: SEED };
         sources.apply(depth, weights, norm).map_err(|e| match e {
             TransferError::Shape(problem) => problem,
-            TransferError::Align(e) => e.to_string(),
+            TransferError::Moments(e) => e.to_string(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! The two parts of the alignment that grow with images and patches.
 
 use anyhow::Result;
-use randlab_align::{Eigenbasis, Mat, Moments, PatchShape};
+use randlab_moments::{Eigenbasis, Mat, Moments, PatchShape};
 
 use crate::{nets::noise, worker::Step};
 

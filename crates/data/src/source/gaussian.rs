@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use rand_distr::{Distribution, StandardNormal};
-use randlab_align::haar;
 use randlab_core::{Purpose, Seed, Split, stream};
+use randlab_moments::haar;
 use randlab_recipe::{Rotation, SplitSizes};
 
 use crate::{DataError, Inputs, Population, Prepared, prepare::Item};

@@ -1,10 +1,10 @@
 //! Weights copied from a trained net, drawn from its filters' moments, or made from the data.
 
 use rand::{Rng, seq::SliceRandom};
-use randlab_align::{
-    AlignError, Eigenbasis, Filters, Mat, closed_form, diagonal, haar, resample, rotated,
-};
 use randlab_core::{Purpose, name_index, stream};
+use randlab_moments::{
+    Eigenbasis, Filters, Mat, MomentsError, closed_form, diagonal, haar, resample, rotated,
+};
 use randlab_nn::Parameter;
 use randlab_recipe::TransferWeights;
 
@@ -26,7 +26,7 @@ impl Sources<'_> {
         let moment = || Ok(Filters::of(&source.values, d)?.second_moment());
         let kernel = fresh.shape.get(2).copied();
         let seen = || Ok((self.seen)(kernel)?.second_moment());
-        let drawn: Result<Mat<f64>, AlignError> = match kind {
+        let drawn: Result<Mat<f64>, MomentsError> = match kind {
             TransferWeights::Copy => return Ok(widen(&source.values)),
             TransferWeights::Fresh => return Ok(widen(&fresh.values)),
             TransferWeights::Shuffled => {
@@ -35,8 +35,8 @@ impl Sources<'_> {
                 return Ok(values);
             }
             TransferWeights::Covariance | TransferWeights::IndependentCovariance if behind => {
-                let filters = Filters::of(&source.values, d).map_err(TransferError::Align)?;
-                return around_mean(&filters, &mut rng).map_err(TransferError::Align);
+                let filters = Filters::of(&source.values, d).map_err(TransferError::Moments)?;
+                return around_mean(&filters, &mut rng).map_err(TransferError::Moments);
             }
             TransferWeights::Covariance
             | TransferWeights::ZeroMeanCovariance
@@ -49,12 +49,12 @@ impl Sources<'_> {
             TransferWeights::DataCovariance => seen(),
             TransferWeights::ClosedForm { rate } => seen().and_then(|s| learnt(&s, rate)),
         };
-        drawn.and_then(|s| resample(&s, n, &mut rng)).map_err(TransferError::Align)
+        drawn.and_then(|s| resample(&s, n, &mut rng)).map_err(TransferError::Moments)
     }
 }
 
 /// As many filters as there are, from the normal distribution of their mean and covariance.
-fn around_mean(filters: &Filters, rng: &mut impl Rng) -> Result<Vec<f64>, AlignError> {
+fn around_mean(filters: &Filters, rng: &mut impl Rng) -> Result<Vec<f64>, MomentsError> {
     let mut drawn = resample(&filters.covariance(), filters.count(), rng)?;
     let mean = filters.mean();
     for filter in drawn.chunks_exact_mut(mean.len()) {
@@ -65,7 +65,7 @@ fn around_mean(filters: &Filters, rng: &mut impl Rng) -> Result<Vec<f64>, AlignE
 
 /// The second moment of filters along the eigenvectors of the patches' `second`, with the standard deviations of the closed
 /// form of Chowers and Weiss.
-fn learnt(second: &Mat<f64>, rate: f64) -> Result<Mat<f64>, AlignError> {
+fn learnt(second: &Mat<f64>, rate: f64) -> Result<Mat<f64>, MomentsError> {
     let basis = Eigenbasis::of(second)?;
     let d = basis.dim();
     // A direction the data do not have teaches nothing.

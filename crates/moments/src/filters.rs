@@ -2,7 +2,7 @@
 
 use faer::Mat;
 
-use crate::{AlignError, Moments, moments::check};
+use crate::{Moments, MomentsError, moments::check};
 
 /// Filters or units of one or more nets, one vector of `dim` weights each.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,8 +15,8 @@ impl Filters {
     /// From a weight tensor `[out, in...]` with `dim` inputs per output.
     ///
     /// # Errors
-    /// [`AlignError::Size`] when the values are no whole number of filters.
-    pub fn of(values: &[f32], dim: usize) -> Result<Self, AlignError> {
+    /// [`MomentsError::Size`] when the values are no whole number of filters.
+    pub fn of(values: &[f32], dim: usize) -> Result<Self, MomentsError> {
         check("weights", values.len(), dim)?;
         Ok(Self { dim, values: values.to_vec() })
     }
@@ -24,8 +24,8 @@ impl Filters {
     /// All filters of several nets.
     ///
     /// # Errors
-    /// [`AlignError::Size`] when dimensions differ or there is no net.
-    pub fn pool<'a>(nets: impl IntoIterator<Item = &'a Self>) -> Result<Self, AlignError> {
+    /// [`MomentsError::Size`] when dimensions differ or there is no net.
+    pub fn pool<'a>(nets: impl IntoIterator<Item = &'a Self>) -> Result<Self, MomentsError> {
         let mut pooled: Option<Self> = None;
         for net in nets {
             match &mut pooled {
@@ -36,18 +36,18 @@ impl Filters {
                 }
             }
         }
-        pooled.ok_or(AlignError::Size { what: "nets", found: 0, expected: 1 })
+        pooled.ok_or(MomentsError::Size { what: "nets", found: 0, expected: 1 })
     }
 
     /// Weights less those of `start`, filter by filter.
     ///
     /// # Errors
-    /// [`AlignError::Size`] when the two differ in size.
-    pub fn minus(&self, start: &Self) -> Result<Self, AlignError> {
+    /// [`MomentsError::Size`] when the two differ in size.
+    pub fn minus(&self, start: &Self) -> Result<Self, MomentsError> {
         same_dim(self, start)?;
         if self.values.len() != start.values.len() {
             let (found, expected) = (start.values.len(), self.values.len());
-            return Err(AlignError::Size { what: "weights", found, expected });
+            return Err(MomentsError::Size { what: "weights", found, expected });
         }
         let values = self.values.iter().zip(&start.values).map(|(a, b)| a - b).collect();
         Ok(Self { dim: self.dim, values })
@@ -92,9 +92,9 @@ impl Filters {
     }
 }
 
-fn same_dim(a: &Filters, b: &Filters) -> Result<(), AlignError> {
+fn same_dim(a: &Filters, b: &Filters) -> Result<(), MomentsError> {
     if a.dim == b.dim {
         return Ok(());
     }
-    Err(AlignError::Size { what: "filters", found: b.dim, expected: a.dim })
+    Err(MomentsError::Size { what: "filters", found: b.dim, expected: a.dim })
 }

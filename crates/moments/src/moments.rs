@@ -2,7 +2,7 @@
 
 use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
 
-use crate::AlignError;
+use crate::MomentsError;
 
 /// Geometry of patches in an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +44,8 @@ impl Moments {
     /// Moments of the rows of `[n, d]` values.
     ///
     /// # Errors
-    /// [`AlignError::Size`] when the values are no whole number of rows.
-    pub fn of_rows(values: &[f32], d: usize) -> Result<Self, AlignError> {
+    /// [`MomentsError::Size`] when the values are no whole number of rows.
+    pub fn of_rows(values: &[f32], d: usize) -> Result<Self, MomentsError> {
         check("inputs", values.len(), d)?;
         Ok(Self::whole_rows(values, d))
     }
@@ -65,12 +65,12 @@ impl Moments {
     /// Moments of all patches, at stride 1 and without padding, of images `[n, C, H, W]`.
     ///
     /// # Errors
-    /// [`AlignError::Size`] when the values are no whole number of images, or the patch is larger than the image.
-    pub fn of_patches(images: &[f32], shape: PatchShape) -> Result<Self, AlignError> {
+    /// [`MomentsError::Size`] when the values are no whole number of images, or the patch is larger than the image.
+    pub fn of_patches(images: &[f32], shape: PatchShape) -> Result<Self, MomentsError> {
         check("images", images.len(), shape.image())?;
         let least = shape.height.min(shape.width);
         if shape.kernel == 0 || shape.kernel > least {
-            return Err(AlignError::Size { what: "patch", found: shape.kernel, expected: least });
+            return Err(MomentsError::Size { what: "patch", found: shape.kernel, expected: least });
         }
         let (rows, cols) = (shape.height - shape.kernel + 1, shape.width - shape.kernel + 1);
         let mut moments = Self::new(shape.dim());
@@ -143,7 +143,7 @@ pub fn patch_energies(
     images: &[f32],
     shape: PatchShape,
     direction: &[f64],
-) -> Result<Vec<f64>, AlignError> {
+) -> Result<Vec<f64>, MomentsError> {
     let energy = |image: &[f32]| {
         let moments = Moments::of_patches(image, shape)?;
         let second = moments.second_moment();
@@ -154,7 +154,7 @@ pub fn patch_energies(
     check("images", images.len(), shape.image())?;
     if direction.len() != shape.dim() {
         let (found, expected) = (direction.len(), shape.dim());
-        return Err(AlignError::Size { what: "direction", found, expected });
+        return Err(MomentsError::Size { what: "direction", found, expected });
     }
     images.chunks_exact(shape.image()).map(energy).collect()
 }
@@ -175,9 +175,9 @@ fn fill(patches: &mut [f64], image: &[f32], shape: PatchShape) {
     }
 }
 
-pub(crate) fn check(what: &'static str, found: usize, unit: usize) -> Result<(), AlignError> {
+pub(crate) fn check(what: &'static str, found: usize, unit: usize) -> Result<(), MomentsError> {
     if unit > 0 && found.is_multiple_of(unit) {
         return Ok(());
     }
-    Err(AlignError::Size { what, found, expected: unit })
+    Err(MomentsError::Size { what, found, expected: unit })
 }

@@ -6,7 +6,7 @@ use faer::{Mat, Side};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::AlignError;
+use crate::MomentsError;
 
 /// Eigenvectors of a covariance, grouped into eigenspaces.
 #[derive(Debug, Clone)]
@@ -23,10 +23,10 @@ impl Eigenbasis {
     /// Eigenbasis of a symmetric matrix; only its lower triangle is read.
     ///
     /// # Errors
-    /// [`AlignError::Eigen`] when the solver fails.
-    pub fn of(matrix: &Mat<f64>) -> Result<Self, AlignError> {
+    /// [`MomentsError::Eigen`] when the solver fails.
+    pub fn of(matrix: &Mat<f64>) -> Result<Self, MomentsError> {
         let d = matrix.nrows();
-        let found = matrix.self_adjoint_eigen(Side::Lower).map_err(|_| AlignError::Eigen(d))?;
+        let found = matrix.self_adjoint_eigen(Side::Lower).map_err(|_| MomentsError::Eigen(d))?;
         let (values, vectors) = (found.S().column_vector(), found.U());
         // The solver sorts upwards.
         let values: Vec<f64> = (0..d).map(|i| values[d - 1 - i]).collect();
@@ -39,12 +39,12 @@ impl Eigenbasis {
     /// eigenspace.
     ///
     /// # Errors
-    /// [`AlignError::Size`] when the two do not fit.
-    pub fn population(std: &[f64], directions: &Mat<f64>) -> Result<Self, AlignError> {
+    /// [`MomentsError::Size`] when the two do not fit.
+    pub fn population(std: &[f64], directions: &Mat<f64>) -> Result<Self, MomentsError> {
         let d = std.len();
         if directions.nrows() != d || directions.ncols() != d {
             let found = directions.ncols();
-            return Err(AlignError::Size { what: "directions", found, expected: d });
+            return Err(MomentsError::Size { what: "directions", found, expected: d });
         }
         let mut order: Vec<usize> = (0..d).collect();
         order.sort_by(|&a, &b| std[b].total_cmp(&std[a]).then(a.cmp(&b)));
@@ -73,8 +73,8 @@ impl Eigenbasis {
     }
 }
 
-/// `v^T S v` for every column v.
-pub(crate) fn quadratic(vectors: &Mat<f64>, matrix: &Mat<f64>) -> Vec<f64> {
+/// `v^T S v` for every column v of `vectors` `[d, m]`; S is `matrix` `[d, d]`.
+pub fn quadratic(vectors: &Mat<f64>, matrix: &Mat<f64>) -> Vec<f64> {
     let product = matrix * vectors;
     let column = |j| (0..vectors.nrows()).map(|i| vectors[(i, j)] * product[(i, j)]).sum();
     (0..vectors.ncols()).map(column).collect()

@@ -4,13 +4,13 @@ use faer::Mat;
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::{AlignError, Eigenbasis};
+use crate::{Eigenbasis, MomentsError};
 
 /// `n` draws of `N(0, S)`, `[n, d]` row-major (paper, Figure 5), by the symmetric root of S. S may be singular.
 ///
 /// # Errors
-/// [`AlignError::Eigen`] when S has entries that are not finite.
-pub fn resample(s: &Mat<f64>, n: usize, rng: &mut impl Rng) -> Result<Vec<f64>, AlignError> {
+/// [`MomentsError::Eigen`] when S has entries that are not finite.
+pub fn resample(s: &Mat<f64>, n: usize, rng: &mut impl Rng) -> Result<Vec<f64>, MomentsError> {
     let d = s.nrows();
     let basis = Eigenbasis::of(s)?;
     // Rounding can leave a zero eigenvalue slightly negative.
@@ -33,4 +33,10 @@ pub fn rotated(s: &Mat<f64>, q: &Mat<f64>) -> Mat<f64> {
 /// S without its off-diagonal entries.
 pub fn diagonal(s: &Mat<f64>) -> Mat<f64> {
     Mat::from_fn(s.nrows(), s.ncols(), |i, j| if i == j { s[(i, j)] } else { 0.0 })
+}
+
+/// `(1 - exp(-rate l)) / sqrt(l)` for data eigenvalue `l`: what linear dynamics learn along a direction (Chowers and Weiss
+/// 2023, Theorem 4.2).
+pub fn closed_form(eigenvalue: f64, rate: f64) -> f64 {
+    -(-rate * eigenvalue).exp_m1() / eigenvalue.sqrt()
 }
