@@ -1,35 +1,33 @@
 //! Convolution, bias, ReLU and max-pool in one operation, and the convolution and bias alone.
 
 mod backward;
-mod canvas;
 mod forward;
 mod geometry;
-mod patches;
-mod pixels;
-mod simple;
+mod im2col;
+mod implicit_gemm;
+mod nhwc;
+mod pooled_weight_grad;
+mod reference;
 #[cfg(test)]
 mod tests;
-mod thin;
-mod winners;
 mod winograd;
+mod winograd_small_in;
 
 use std::sync::OnceLock;
 
-use candle_core::{
-    CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, WithDType,
-    backend::BackendStorage, bail,
-};
+use candle_core::{DType, Result, Shape, Tensor, bail};
 
 use crate::{
-    element::{common_dtype, hold, slice},
+    element::{common_dtype, hold},
     gradients::TensorGradients,
     isa::Isa,
+    weighted::{Taped, Weighted},
 };
-use geometry::Geometry;
+use geometry::{Geometry, Seen};
 
-/// Images one task works on, if it has no reason for more.
+/// Default images per parallel task.
 const SHARD: usize = 8;
-/// Channels on both sides from which on they are worth to be made innermost.
+/// Minimum input and output channels for which a channels-last layout pays.
 const MANY: usize = 16;
 
 /// Geometry of a convolution.
@@ -51,38 +49,56 @@ pub struct ConvSpec {
 /// # Errors
 /// When shapes or element types do not fit, or a window is larger than what it slides over.
 pub fn conv2d_relu_pool(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec) -> Result<Tensor> {
-    let op = Conv::new(x, w, b, spec, true)?;
+    let op = Taped(Conv::new(x, w, b, spec, true)?);
     x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, op)
 }
 
-/// How a convolution is computed in f32. The numbers of channels decide, as they decide which way is the fastest.
+/// The algorithms of the f32 convolution, each named after its file. Kernel, stride, pool and numbers of channels decide which
+/// one computes a pass. [`Way::WinogradSmallIn`] is for values only and [`Way::PooledWeightGrad`] for weight gradients only;
+/// what an algorithm leaves out is computed by im2col.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// By tiles of 2x2 results.
-    Tiles,
-    /// Pixel by pixel, a product of channels for each place of the filter.
-    Pixels,
-    /// By a matrix of what each window sees.
-    Windows,
+    /// F(2x2, 3x3) over many channels, all passes.
+    Winograd,
+    /// A product of channels for each tap of the filter, all passes.
+    ImplicitGemm,
+    /// F(2x2, 3x3) or F(2x2, 5x5) from 1 or 3 channels into a 2x2 max-pool.
+    WinogradSmallIn,
+    /// Weight gradient from the argmax of the max-pool.
+    PooledWeightGrad,
+    /// A product of filters with the matrix of all patches, all passes.
+    Im2col,
 }
 
 impl Geometry {
-    fn way(&self) -> Way {
+    fn forward_way(&self) -> Way {
+        match self.both_ways() {
+            Some(way) => way,
+            None if winograd_small_in::fits(self) => Way::WinogradSmallIn,
+            None => Way::Im2col,
+        }
+    }
+
+    fn backward_way(&self) -> Way {
+        match self.both_ways() {
+            Some(way) => way,
+            None if pooled_weight_grad::pays(self) => Way::PooledWeightGrad,
+            None => Way::Im2col,
+        }
+    }
+
+    /// The specialised algorithm that computes both passes, if there is one.
+    fn both_ways(&self) -> Option<Way> {
         if winograd::fits(self) {
-            Way::Tiles
-        } else if pixels::fits(self) {
-            Way::Pixels
+            Some(Way::Winograd)
         } else {
-            Way::Windows
+            implicit_gemm::fits(self).then_some(Way::ImplicitGemm)
         }
     }
 
     /// Images of a task. Gradients of weights are summed over tasks in order.
     fn shard(&self) -> usize {
-        match self.way() {
-            Way::Tiles => winograd::shard(self),
-            Way::Pixels | Way::Windows => SHARD,
-        }
+        if winograd::fits(self) { winograd::shard(self) } else { SHARD }
     }
 }
 
@@ -92,62 +108,28 @@ pub(crate) struct Conv {
     winners: OnceLock<Vec<u16>>,
 }
 
-impl CustomOp3 for Conv {
-    fn name(&self) -> &'static str {
-        "conv2d-relu-pool"
+impl Weighted for Conv {
+    const NAME: &'static str = "conv2d-relu-pool";
+
+    fn shape(&self) -> Shape {
+        let g = &self.shape;
+        (g.images, g.outputs, g.pooled_rows, g.pooled_cols).into()
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let g = &self.shape;
-        let (y, winners) = match x.dtype() {
-            DType::F32 => {
-                let (x, w, b) = (slice(x, lx)?, slice(w, lw)?, slice(b, lb)?);
-                let (y, winners) = forward::forward(Isa::best(), g, x, w, b);
-                (f32::to_cpu_storage_owned(y), winners)
-            }
-            DType::F64 => {
-                let (x, w, b) = (slice(x, lx)?, slice(w, lw)?, slice(b, lb)?);
-                let (y, winners) = simple::forward(g, x, w, b);
-                (f64::to_cpu_storage_owned(y), winners)
-            }
-            other => bail!("convolution: element type {other:?}, expected f32 or f64"),
-        };
+    fn kernel(&self, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
+        let (y, winners) = forward::forward(Isa::best(), &self.shape, x, w, b);
         // A second call of the same op finds the same winners.
         let _ = self.winners.set(winners);
-        Ok((y, (g.images, g.outputs, g.pooled_rows, g.pooled_cols).into()))
+        y
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        _b: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let TensorGradients { x, w, b, .. } = self.gradients(x, w, y, grad, x.track_op())?;
-        Ok((x, w, b))
-    }
-}
-
-impl Conv {
-    /// The operation for arguments of these shapes; without `relu` sums stay as they are.
-    pub fn new(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec, relu: bool) -> Result<Self> {
-        common_dtype(&[x, w, b])?;
-        let shape = Geometry::new(x.dims4()?, w.dims4()?, b.dims(), spec, relu)?;
-        Ok(Self { shape, winners: OnceLock::new() })
+    fn reference(&self, x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64> {
+        let (y, winners) = reference::forward(&self.shape, x, w, b);
+        let _ = self.winners.set(winners);
+        y
     }
 
-    /// Gradients given that of the result `y`; that of `x` only if `wanted`.
-    pub fn gradients(
+    fn gradients(
         &self,
         x: &Tensor,
         w: &Tensor,
@@ -166,10 +148,19 @@ impl Conv {
         let [hx, hw, hy, hg] = [x, w, y, &grad].map(hold);
         if x.dtype() == DType::F64 {
             let results = (hy.values()?, hg.values()?, &winners[..]);
-            let gradients = simple::backward(g, (hx.values()?, hw.values()?), results);
+            let gradients = reference::backward(g, (hx.values()?, hw.values()?), results);
             return gradients.into_tensors(x, w);
         }
-        let seen = backward::Seen { x: hx.values()?, y: hy.values()?, dy: hg.values()?, winners };
+        let seen = Seen { x: hx.values()?, y: hy.values()?, dy: hg.values()?, winners };
         backward::backward(Isa::best(), g, seen, hw.values()?, wanted).into_tensors(x, w)
+    }
+}
+
+impl Conv {
+    /// The operation for arguments of these shapes; without `relu` negative sums are kept.
+    pub fn new(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec, relu: bool) -> Result<Self> {
+        common_dtype(&[x, w, b])?;
+        let shape = Geometry::new(x.dims4()?, w.dims4()?, b.dims(), spec, relu)?;
+        Ok(Self { shape, winners: OnceLock::new() })
     }
 }

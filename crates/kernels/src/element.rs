@@ -5,8 +5,6 @@ use std::ops::Deref;
 use candle_core::{CpuStorage, DType, Error, Layout, Result, Storage, Tensor, WithDType, bail};
 use rayon::prelude::*;
 
-use crate::composed;
-
 /// f32 for training, f64 for gradient checks.
 pub(crate) trait Element: WithDType {
     /// The values of a storage of this type.
@@ -102,16 +100,6 @@ pub(crate) fn total(parts: Vec<Vec<f32>>) -> Vec<f32> {
         }
     });
     total
-}
-
-/// l2 norm over all entries of a tensor of f32 or f64, in main memory summed in f64 in a fixed order.
-pub fn l2_norm(tensor: &Tensor) -> Result<f64> {
-    if !tensor.device().is_cpu() {
-        return composed::l2_norm(tensor);
-    }
-    let tensor = tensor.contiguous()?;
-    let held = hold(&tensor);
-    Ok(dispatch!(tensor.dtype(), T => squares(held.values::<T>()?).sqrt()))
 }
 
 /// Sum of squares in eight lanes, which the compiler turns into vector instructions.

@@ -4,8 +4,8 @@
 //! the last bits, since the order of sums follows the width of a register.
 
 #[cfg(target_arch = "x86_64")]
-use crate::lanes::{Avx2, Avx512};
-use crate::lanes::{Lanes, Portable};
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Lanes, Portable};
 
 /// Proof that this processor has certain vector instructions: values are made only where that was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

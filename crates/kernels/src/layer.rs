@@ -7,12 +7,13 @@ use candle_core::{Result, Tensor, bail};
 
 use crate::{
     ConvSpec, PoolSpec, Statistics,
-    composed::Composed,
     conv::Conv,
+    device_fallback::Fallback,
     gradients::TensorGradients,
     linear::Linear,
     norm::{self, Norm},
     pool::{self, AveragePool, MaxPool},
+    weighted::{Taped, Weighted},
 };
 
 /// A layer applied to one batch, with what its gradients need. In main memory kernels compute it, on other devices candle's own
@@ -24,13 +25,13 @@ pub struct Applied {
 }
 
 enum Op {
-    Conv { op: Conv, x: Tensor, w: Tensor, bias: bool },
-    Linear { op: Linear, x: Tensor, w: Tensor },
+    Conv { op: Taped<Conv>, x: Tensor, w: Tensor, bias: bool },
+    Linear { op: Taped<Linear>, x: Tensor, w: Tensor },
     Norm(Norm),
     MaxPool(MaxPool),
     AveragePool(AveragePool),
     Sum,
-    Composed(Composed),
+    Fallback(Fallback),
 }
 
 impl Applied {
@@ -65,9 +66,9 @@ impl Applied {
         // A bias of 0 costs one number per map.
         let zeros = || Tensor::zeros(w.dim(0)?, w.dtype(), w.device());
         let b_or_zeros = b.map_or_else(zeros, |b| Ok(b.clone()))?;
-        let op = Conv::new(x, w, &b_or_zeros, spec, relu)?;
+        let op = Taped(Conv::new(x, w, &b_or_zeros, spec, relu)?);
         if !x.device().is_cpu() {
-            return Ok(Composed::conv(x, w, b, spec, relu)?.into());
+            return Ok(Fallback::conv(x, w, b, spec, relu)?.into());
         }
         let (x, w) = (x.contiguous()?.detach(), w.contiguous()?.detach());
         let y = x.apply_op3_no_bwd(&w, &b_or_zeros.contiguous()?.detach(), &op)?;
@@ -77,7 +78,7 @@ impl Applied {
     /// [`linear`](crate::linear()), recorded here and not on the tape.
     pub fn linear(x: &Tensor, w: &Tensor, b: &Tensor, relu: bool) -> Result<Self> {
         if !x.device().is_cpu() {
-            return Ok(Composed::linear(x, w, b, relu)?.into());
+            return Ok(Fallback::linear(x, w, b, relu)?.into());
         }
         Self::linear_by(Linear::new(x, w, b, relu)?, x, w, b)
     }
@@ -92,6 +93,7 @@ impl Applied {
     }
 
     fn linear_by(op: Linear, x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Self> {
+        let op = Taped(op);
         let (x, w) = (x.contiguous()?.detach(), w.contiguous()?.detach());
         let y = x.apply_op3_no_bwd(&w, &b.contiguous()?.detach(), &op)?;
         Ok(Self { op: Op::Linear { op, x, w }, y })
@@ -112,7 +114,7 @@ impl Applied {
     ) -> Result<Self> {
         norm::check(x, (w, b), plus, statistics)?;
         if !x.device().is_cpu() {
-            return Ok(Composed::batch_norm(x, (w, b), plus, relu, statistics)?.into());
+            return Ok(Fallback::batch_norm(x, (w, b), plus, relu, statistics)?.into());
         }
         let (op, y) = Norm::apply(x, (w, b), plus, relu, statistics)?;
         Ok(Self { op: Op::Norm(op), y })
@@ -127,7 +129,7 @@ impl Applied {
     pub fn max_pool(x: &Tensor, spec: PoolSpec) -> Result<Self> {
         let size = pool::Size::new(x, spec)?;
         if !x.device().is_cpu() {
-            return Ok(Composed::max_pool(x, spec)?.into());
+            return Ok(Fallback::max_pool(x, spec)?.into());
         }
         let (op, y) = MaxPool::apply(x, size)?;
         Ok(Self { op: Op::MaxPool(op), y })
@@ -143,7 +145,7 @@ impl Applied {
             bail!("average pool: {height}x{width} maps");
         }
         if !x.device().is_cpu() {
-            return Ok(Composed::average_pool(x)?.into());
+            return Ok(Fallback::average_pool(x)?.into());
         }
         let (op, y) = AveragePool::apply(x)?;
         Ok(Self { op: Op::AveragePool(op), y })
@@ -167,7 +169,7 @@ impl Applied {
     pub fn batch_statistics(&self) -> Result<Option<(Tensor, Tensor)>> {
         match &self.op {
             Op::Norm(op) => op.batch_statistics(),
-            Op::Composed(op) => Ok(op.statistics.clone()),
+            Op::Fallback(op) => Ok(op.statistics.clone()),
             _ => Ok(None),
         }
     }
@@ -179,12 +181,12 @@ impl Applied {
         }
         Ok(match &self.op {
             Op::Conv { op, x, w, bias } => {
-                let all = op.gradients(x, w, &self.y, grad, wanted)?;
+                let all = op.0.gradients(x, w, &self.y, grad, wanted)?;
                 TensorGradients { b: all.b.filter(|_| *bias), ..all }
             }
-            Op::Linear { op, x, w } => op.gradients(x, w, &self.y, grad, wanted)?,
+            Op::Linear { op, x, w } => op.0.gradients(x, w, &self.y, grad, wanted)?,
             Op::Norm(op) => op.gradients(&self.y, grad, wanted)?,
-            Op::Composed(op) => op.gradients(grad)?,
+            Op::Fallback(op) => op.gradients(grad)?,
             Op::MaxPool(op) => of_input(wanted.then(|| op.gradient(grad)).transpose()?),
             Op::AveragePool(op) => of_input(wanted.then(|| op.gradient(grad)).transpose()?),
             Op::Sum => TensorGradients {
@@ -195,10 +197,10 @@ impl Applied {
     }
 }
 
-impl From<Composed> for Applied {
-    fn from(op: Composed) -> Self {
+impl From<Fallback> for Applied {
+    fn from(op: Fallback) -> Self {
         let y = op.y();
-        Self { op: Op::Composed(op), y }
+        Self { op: Op::Fallback(op), y }
     }
 }
 

@@ -10,24 +10,25 @@
 mod buffer;
 #[cfg(test)]
 mod compare;
-mod composed;
 mod conv;
+mod device_fallback;
 mod element;
+mod gemm;
 mod gradients;
 mod isa;
-mod lanes;
 mod layer;
 mod linear;
 mod loss;
 mod norm;
 mod pool;
 mod process;
-mod sparse;
-mod tile;
+mod rates;
+mod simd;
+mod sparse_gemm;
 mod update;
+mod weighted;
 
 pub use conv::{ConvSpec, conv2d_relu_pool};
-pub use element::l2_norm;
 pub use gradients::TensorGradients;
 pub use isa::instruction_set;
 pub use layer::Applied;
@@ -36,4 +37,5 @@ pub use loss::{correct, softmax_cross_entropy, softmax_cross_entropy_gradient};
 pub use norm::Statistics;
 pub use pool::PoolSpec;
 pub use process::{LineAligned, prepare_process};
-pub use update::{Norms, adam_step, sgd_step};
+pub use rates::Norms;
+pub use update::{adam_step, l2_norm, sgd_step};

@@ -1,21 +1,19 @@
 //! Fully connected layer with an optional ReLU.
 
-mod behind;
-mod fast;
-mod listed;
-mod simple;
+mod kernel;
+mod reference;
+mod sparse_backward;
+mod sparse_forward;
 #[cfg(test)]
 mod tests;
 
-use candle_core::{
-    CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, WithDType,
-    backend::BackendStorage, bail,
-};
+use candle_core::{DType, Result, Shape, Tensor, WithDType, bail};
 
 use crate::{
-    element::{common_dtype, hold, slice},
+    element::{common_dtype, hold},
     gradients::TensorGradients,
     isa::Isa,
+    weighted::{Taped, Weighted},
 };
 
 /// `y = x w^T + b`, with negative values set to 0 if `relu`. Shapes: x `[N, I]`, w `[O, I]`, b `[O]`, y `[N, O]`; f32 or f64.
@@ -23,7 +21,7 @@ use crate::{
 /// # Errors
 /// When shapes or element types do not fit.
 pub fn linear(x: &Tensor, w: &Tensor, b: &Tensor, relu: bool) -> Result<Tensor> {
-    let op = Linear::new(x, w, b, relu)?;
+    let op = Taped(Linear::new(x, w, b, relu)?);
     x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, op)
 }
 
@@ -42,46 +40,43 @@ struct Size {
     o: usize,
 }
 
-impl CustomOp3 for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
+impl Weighted for Linear {
+    const NAME: &'static str = "linear";
+
+    fn shape(&self) -> Shape {
+        (self.size.n, self.size.o).into()
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        b: &CpuStorage,
-        lb: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let y = match x.dtype() {
-            DType::F32 => {
-                let (x, w, b) = (slice(x, lx)?, slice(w, lw)?, slice(b, lb)?);
-                let Self { size, relu, sparse } = *self;
-                let y = fast::forward(Isa::best(), size, (x, w, b), relu, sparse);
-                f32::to_cpu_storage_owned(y)
-            }
-            DType::F64 => {
-                let (x, w, b) = (slice(x, lx)?, slice(w, lw)?, slice(b, lb)?);
-                f64::to_cpu_storage_owned(simple::forward(self.size, (x, w, b), self.relu))
-            }
-            other => bail!("linear: element type {other:?}, expected f32 or f64"),
-        };
-        Ok((y, (self.size.n, self.size.o).into()))
+    fn kernel(&self, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
+        kernel::forward(Isa::best(), self.size, (x, w, b), self.relu, self.sparse)
     }
 
-    fn bwd(
+    fn reference(&self, x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64> {
+        reference::forward(self.size, (x, w, b), self.relu)
+    }
+
+    fn gradients(
         &self,
         x: &Tensor,
         w: &Tensor,
-        _b: &Tensor,
         y: &Tensor,
         grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let TensorGradients { x, w, b, .. } = self.gradients(x, w, y, grad, x.track_op())?;
-        Ok((x, w, b))
+        wanted: bool,
+    ) -> Result<TensorGradients> {
+        let grad = grad.contiguous()?;
+        if grad.shape() != y.shape() {
+            bail!("linear: gradient {:?} of a result {:?}", grad.shape(), y.shape());
+        }
+        let [hx, hw, hy, hg] = [x, w, y, &grad].map(hold);
+        if x.dtype() == DType::F64 {
+            let dz = before_relu(hg.values::<f64>()?, hy.values()?, self.relu);
+            let gradients = reference::backward(self.size, hx.values()?, hw.values()?, &dz);
+            return gradients.into_tensors(x, w);
+        }
+        let dz = before_relu(hg.values::<f32>()?, hy.values()?, self.relu);
+        let (x_, w_) = (hx.values()?, hw.values()?);
+        let (isa, size) = (Isa::best(), self.size);
+        kernel::backward(isa, size, (x_, w_), &dz, wanted, self.relu).into_tensors(x, w)
     }
 }
 
@@ -100,31 +95,6 @@ impl Linear {
     /// The same for an `x` of which about half is 0.
     pub const fn behind_relu(self) -> Self {
         Self { sparse: true, ..self }
-    }
-
-    /// Gradients given that of the result `y`; that of `x` only if `wanted`.
-    pub fn gradients(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-        wanted: bool,
-    ) -> Result<TensorGradients> {
-        let grad = grad.contiguous()?;
-        if grad.shape() != y.shape() {
-            bail!("linear: gradient {:?} of a result {:?}", grad.shape(), y.shape());
-        }
-        let [hx, hw, hy, hg] = [x, w, y, &grad].map(hold);
-        if x.dtype() == DType::F64 {
-            let dz = before_relu(hg.values::<f64>()?, hy.values()?, self.relu);
-            let gradients = simple::backward(self.size, hx.values()?, hw.values()?, &dz);
-            return gradients.into_tensors(x, w);
-        }
-        let dz = before_relu(hg.values::<f32>()?, hy.values()?, self.relu);
-        let (x_, w_) = (hx.values()?, hw.values()?);
-        let (isa, size) = (Isa::best(), self.size);
-        fast::backward(isa, size, (x_, w_), &dz, wanted, self.relu).into_tensors(x, w)
     }
 }
 

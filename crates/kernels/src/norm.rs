@@ -1,7 +1,7 @@
 //! Batch norm, with an addition and a ReLU in the same operation.
 
-mod fast;
-mod simple;
+mod kernel;
+mod reference;
 #[cfg(test)]
 mod tests;
 

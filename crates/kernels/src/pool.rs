@@ -1,7 +1,7 @@
 //! Max-pool and global average pool of maps `[N, C, H, W]`.
 
-mod fast;
-mod simple;
+mod kernel;
+mod reference;
 #[cfg(test)]
 mod tests;
 

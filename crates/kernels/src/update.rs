@@ -1,4 +1,4 @@
-//! Optimiser steps in place.
+//! Optimiser steps in place, and the norm of a tensor.
 
 use std::cell::{Cell, RefCell};
 
@@ -9,22 +9,24 @@ use candle_core::{
 use rayon::prelude::*;
 
 use crate::{
-    composed,
-    element::{Element, dispatch, slice, squares},
+    device_fallback,
+    element::{Element, dispatch, hold, slice, squares},
     isa::{Isa, Kernel},
-    lanes::Lanes,
+    rates::{ADAM, Norms, Rates},
+    simd::Lanes,
 };
 
 /// Numbers one task changes. Sums of tasks are added in order.
 const CHUNK: usize = 1 << 16;
 
-/// l2 norms of what one step saw and did.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Norms {
-    /// Of the gradient, without weight decay.
-    pub grad: f64,
-    /// Of the change of the parameter.
-    pub update: f64,
+/// l2 norm over all entries of a tensor of f32 or f64, in main memory summed in f64 in a fixed order.
+pub fn l2_norm(tensor: &Tensor) -> Result<f64> {
+    if !tensor.device().is_cpu() {
+        return device_fallback::l2_norm(tensor);
+    }
+    let tensor = tensor.contiguous()?;
+    let held = hold(&tensor);
+    Ok(dispatch!(tensor.dtype(), T => squares(held.values::<T>()?).sqrt()))
 }
 
 /// One step of stochastic gradient descent with momentum: `v = momentum v + g + decay w`, then `w -= lr v`. All tensors have
@@ -39,20 +41,13 @@ pub fn sgd_step(
 ) -> Result<Norms> {
     let rates = Rates { lr, momentum, decay };
     if !w.device().is_cpu() {
-        return composed::sgd_step(w, v, g, rates);
+        return device_fallback::sgd_step(w, v, g, rates);
     }
     let g = g.contiguous()?;
     let squares = Cell::new((0.0, 0.0));
     w.inplace_op1(&Sgd { v, g: &g, rates, squares: &squares })?;
     let (grad, velocity) = squares.get();
     Ok(Norms { grad: grad.sqrt(), update: lr * velocity.sqrt() })
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Rates {
-    pub lr: f64,
-    pub momentum: f64,
-    pub decay: f64,
 }
 
 /// Changes its argument `w` and `v` in one pass over memory, which takes most of the time. candle lends one tensor at a time
@@ -152,16 +147,13 @@ pub fn adam_step(w: &Tensor, m: &Tensor, v: &Tensor, g: &Tensor, lr: f64, step: 
     let power = |b: f64| b.powf(step as f64);
     let (rate, correction) = (lr / (1.0 - power(b1)), 1.0 - power(b2));
     if !w.device().is_cpu() {
-        return composed::adam_step(w, (m, v), g, (rate, correction));
+        return device_fallback::adam_step(w, (m, v), g, (rate, correction));
     }
     let g = g.contiguous()?;
     m.inplace_op3(&g, w, &Accumulate { keep: b1, add: 1.0 - b1, decay: 0.0 })?;
     v.inplace_op3(&g.sqr()?, w, &Accumulate { keep: b2, add: 1.0 - b2, decay: 0.0 })?;
     w.inplace_op3(m, v, &AdamDescend { rate, correction })
 }
-
-/// Shares that Adam keeps of its running means of gradients and of their squares.
-pub(crate) const ADAM: (f64, f64) = (0.9, 0.999);
 
 /// `a = keep a + add g + decay w`.
 struct Accumulate {

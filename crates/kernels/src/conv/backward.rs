@@ -6,17 +6,17 @@ use rayon::prelude::*;
 
 use super::{
     Way,
-    geometry::Geometry,
-    patches::{Fill, Store, Windows},
-    pixels, winners, winograd,
+    geometry::{Channel, Geometry, MapGradient, Seen},
+    im2col::{Fill, Store, Windows},
+    implicit_gemm, pooled_weight_grad, winograd,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
     element::total,
+    gemm::{Dot, Outer, Panels, Rows},
     gradients::Gradients,
     isa::{Isa, Kernel},
-    lanes::{Lanes, WIDEST},
-    tile::{Dot, Outer, Panels, Rows},
+    simd::{Lanes, WIDEST},
 };
 
 /// Channels whose gradient is held at a time, in the first cache.
@@ -25,46 +25,6 @@ const CHANNELS: usize = 6;
 const LONG: usize = 900;
 /// Numbers seen by the windows of the images that are summed over in one go, at most: they are to stay in the second cache.
 const CACHED: usize = 150_000;
-/// Channels of an image that are asked for before their turn.
-const AHEAD: usize = 2;
-
-/// Images of a shard with what is known about their results.
-#[derive(Clone, Copy)]
-pub(super) struct Seen<'a> {
-    pub x: &'a [f32],
-    pub y: &'a [f32],
-    pub dy: &'a [f32],
-    /// Empty without a pool.
-    pub winners: &'a [u16],
-}
-
-impl<'a> Seen<'a> {
-    fn images(&self, g: &Geometry, from: usize, count: usize) -> Self {
-        let results = from * g.result()..(from + count) * g.result();
-        let winners: &'a [u16] = if g.spec.pool > 1 { &self.winners[results.clone()] } else { &[] };
-        Self {
-            x: &self.x[from * g.image()..(from + count) * g.image()],
-            y: &self.y[results.clone()],
-            dy: &self.dy[results],
-            winners,
-        }
-    }
-
-    /// Results of one channel of one image.
-    pub(super) fn channel(&self, g: &Geometry, image: usize, channel: usize) -> Channel<'a> {
-        let from = image * g.result() + channel * g.pooled();
-        let results = from..from + g.pooled();
-        let winners: &'a [u16] = if g.spec.pool > 1 { &self.winners[results.clone()] } else { &[] };
-        Channel { y: &self.y[results.clone()], dy: &self.dy[results], winners }
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct Channel<'a> {
-    y: &'a [f32],
-    dy: &'a [f32],
-    winners: &'a [u16],
-}
 
 /// Gradients given that of the result; that of `x` only if `wanted`.
 pub(super) fn backward(
@@ -75,29 +35,30 @@ pub(super) fn backward(
     wanted: bool,
 ) -> Gradients<f32> {
     let mut dx = unwritten(if wanted { seen.x.len() } else { 0 });
-    let (dw, db) = match g.way() {
-        Way::Tiles => {
+    let way = g.backward_way();
+    let (dw, db) = match way {
+        Way::Winograd => {
             let turned = wanted.then(|| winograd::Filters::turned(isa, w, g.outputs));
             let (sums, db) = over_shards(g, seen, &mut dx, |seen, dx, scratch| {
                 winograd::gradients(isa, g, seen, turned.as_ref(), dx, scratch)
             });
             (winograd::filter_gradient(isa, g, sums), db)
         }
-        Way::Pixels => {
-            let back = wanted.then(|| pixels::Filters::back(g, w));
+        Way::ImplicitGemm => {
+            let back = wanted.then(|| implicit_gemm::Filters::back(g, w));
             let (sums, db) = over_shards(g, seen, &mut dx, |seen, dx, scratch| {
-                pixels::gradients(isa, g, seen, back.as_ref(), dx, scratch)
+                implicit_gemm::gradients(isa, g, seen, back.as_ref(), dx, scratch)
             });
-            (pixels::filter_gradient(g, &sums), db)
+            (implicit_gemm::filter_gradient(g, &sums), db)
         }
-        Way::Windows => {
+        Way::PooledWeightGrad | Way::WinogradSmallIn | Way::Im2col => {
             let flipped = wanted.then(|| flipped(g, w));
             over_shards(g, seen, &mut dx, |seen, dx, scratch| {
                 if let Some(flipped) = &flipped {
                     input_gradient(isa, g, seen, flipped, dx, scratch);
                 }
-                if winners::pay(g) {
-                    winners::weight_gradient(isa, g, seen, scratch)
+                if way == Way::PooledWeightGrad {
+                    pooled_weight_grad::weight_gradient(isa, g, seen, scratch)
                 } else {
                     weight_gradient(isa, g, seen, scratch)
                 }
@@ -179,61 +140,6 @@ fn weight_gradient(
         }
     }
     (dw, db)
-}
-
-/// Gradient of one channel's map before bias and ReLU, `[places, pooled]`, and its sum added to `sum`. The derivative of the
-/// ReLU at 0 is taken as 0.
-pub(super) struct MapGradient<'a> {
-    pub channel: Channel<'a>,
-    pub relu: bool,
-    pub map: &'a mut [f32],
-    pub sum: &'a mut f32,
-}
-
-impl Kernel for MapGradient<'_> {
-    #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
-        let Channel { y, dy, winners } = self.channel;
-        let (passed, rest) = self.map.split_at_mut(dy.len());
-        let ahead = AHEAD * dy.len();
-        let zero = lanes.splat(0.0);
-        let gate = |dy, y| if self.relu { lanes.gate(dy, y) } else { dy };
-        let mut sum = zero;
-        for from in (0..dy.len()).step_by(L::COUNT) {
-            let (y, to) = (&y[from..dy.len()], &mut passed[from..]);
-            let dy = &dy[from..];
-            let (dy, y, to, n) = (dy.as_ptr(), y.as_ptr(), to.as_mut_ptr(), dy.len());
-            // Channels come next to each other in memory, but other images are in between.
-            lanes.fetch(y.wrapping_add(ahead));
-            lanes.fetch(dy.wrapping_add(ahead));
-            #[expect(unsafe_code, reason = "vectors from and to memory")]
-            // SAFETY: each of the slices was just seen to have n numbers.
-            unsafe {
-                if n >= L::COUNT {
-                    let dz = gate(lanes.load(dy), lanes.load(y));
-                    sum = lanes.add(sum, dz);
-                    lanes.store(to, dz);
-                } else {
-                    let dz = gate(lanes.load_first(dy, n), lanes.load_first(y, n));
-                    sum = lanes.add(sum, dz);
-                    lanes.store_first(to, n, dz);
-                }
-            }
-        }
-        *self.sum += lanes.sums([sum, zero, zero, zero])[0];
-        // With a pool, what was passed belongs to the places that won; the first place comes last, as it holds all of it.
-        if winners.is_empty() {
-            return;
-        }
-        for (place, map) in rest.chunks_exact_mut(dy.len()).enumerate() {
-            for ((map, &dz), &winner) in map.iter_mut().zip(&*passed).zip(winners) {
-                *map = if usize::from(winner) == place + 1 { dz } else { 0.0 };
-            }
-        }
-        for (dz, &winner) in passed.iter_mut().zip(winners) {
-            *dz = if winner == 0 { *dz } else { 0.0 };
-        }
-    }
 }
 
 /// Filters for the way back: `[C, O k k]`, each turned by half a turn.

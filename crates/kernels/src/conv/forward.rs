@@ -7,33 +7,48 @@ use rayon::prelude::*;
 use super::{
     Way,
     geometry::Geometry,
-    patches::{Fill, Store, Windows},
-    pixels, thin, winograd,
+    im2col::{Fill, Store, Windows},
+    implicit_gemm, winograd, winograd_small_in,
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized, unwritten, written},
+    gemm::{Outer, Panels},
     isa::{Isa, Kernel},
-    lanes::{Lanes, WIDEST},
-    tile::{Outer, Panels},
+    simd::{Lanes, WIDEST},
 };
 
 /// Channels computed together: few enough for their map to stay in the caches until it is pooled.
 pub(super) const CHANNELS: usize = 32;
 
-/// Result, and the place in its window of each pooled value; without a pool no places.
+/// A shard of the forward pass: some images, and where their results go.
+pub(super) struct ShardArgs<'a> {
+    pub isa: Isa,
+    pub g: &'a Geometry,
+    pub x: &'a [f32],
+    /// One number per output channel.
+    pub bias: &'a [f32],
+    pub y: &'a mut [MaybeUninit<f32>],
+    /// For each pooled value its place in the window; empty without a pool.
+    pub winners: &'a mut [MaybeUninit<u16>],
+    pub scratch: &'a mut Scratch,
+}
+
+/// Result, and for each pooled value its place in the window; empty without a pool.
 pub(super) fn forward(
     isa: Isa,
     g: &Geometry,
     x: &[f32],
     w: &[f32],
-    b: &[f32],
+    bias: &[f32],
 ) -> (Vec<f32>, Vec<u16>) {
     let size = g.result();
-    let filters = match g.way() {
-        Way::Tiles => Filters::Tiles(winograd::Filters::new(isa, w, g.outputs)),
-        Way::Pixels => Filters::Pixels(pixels::Filters::new(g, w)),
-        Way::Windows if thin::fits(g) => Filters::Thin(thin::Filters::new(g, w)),
-        Way::Windows => Filters::Windows(Panels::of_rows(w, g.outputs, g.filter())),
+    let filters = match g.forward_way() {
+        Way::Winograd => Filters::Winograd(winograd::Filters::new(isa, w, g.outputs)),
+        Way::ImplicitGemm => Filters::ImplicitGemm(implicit_gemm::Filters::new(g, w)),
+        Way::WinogradSmallIn => Filters::WinogradSmallIn(winograd_small_in::Filters::new(g, w)),
+        Way::Im2col | Way::PooledWeightGrad => {
+            Filters::Im2col(Panels::of_rows(w, g.outputs, g.filter()))
+        }
     };
     let images = g.shard();
     let mut y = unwritten(g.images * size);
@@ -46,12 +61,14 @@ pub(super) fn forward(
         shards.push((y, x, winners));
     }
     shards.into_par_iter().for_each(|(y, x, winners)| {
-        let results = (y, winners);
-        Scratch::lend(|scratch| match &filters {
-            Filters::Tiles(filters) => winograd::values(isa, g, results, x, (filters, b), scratch),
-            Filters::Pixels(filters) => pixels::values(isa, g, results.0, x, (filters, b), scratch),
-            Filters::Thin(filters) => thin::shard(isa, g, results, x, (filters, b), scratch),
-            Filters::Windows(filters) => shard(isa, g, results, x, (filters, b), scratch),
+        Scratch::lend(|scratch| {
+            let args = ShardArgs { isa, g, x, bias, y, winners, scratch };
+            match &filters {
+                Filters::Winograd(filters) => winograd::values(args, filters),
+                Filters::ImplicitGemm(filters) => implicit_gemm::values(args, filters),
+                Filters::WinogradSmallIn(filters) => winograd_small_in::values(args, filters),
+                Filters::Im2col(filters) => values(args, filters),
+            }
         });
     });
     #[expect(unsafe_code, reason = "memory that was not cleared")]
@@ -61,12 +78,12 @@ pub(super) fn forward(
     }
 }
 
-/// Filters as each [`Way`] wants them; by windows of few channels behind a pool, there is a faster one.
+/// Filters in the layout of each [`Way`] of the forward pass.
 enum Filters {
-    Tiles(winograd::Filters),
-    Pixels(pixels::Filters),
-    Thin(thin::Filters),
-    Windows(Panels),
+    Winograd(winograd::Filters),
+    ImplicitGemm(implicit_gemm::Filters),
+    WinogradSmallIn(winograd_small_in::Filters),
+    Im2col(Panels),
 }
 
 impl Geometry {
@@ -86,14 +103,9 @@ impl Geometry {
     }
 }
 
-fn shard(
-    isa: Isa,
-    g: &Geometry,
-    (y, winners): (&mut [MaybeUninit<f32>], &mut [MaybeUninit<u16>]),
-    x: &[f32],
-    (filters, bias): (&Panels, &[f32]),
-    scratch: &mut Scratch,
-) {
+/// Values of a shard by im2col.
+fn values(args: ShardArgs<'_>, filters: &Panels) {
+    let ShardArgs { isa, g, x, bias, y, winners, scratch } = args;
     let windows = g.windows();
     let pitch = pitch(windows.positions() + Windows::SPILL);
     let image = sized(&mut scratch.image, windows.stored());

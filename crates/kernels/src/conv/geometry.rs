@@ -1,8 +1,12 @@
-//! Sizes of a convolution, and where its windows lie.
+//! Sizes of a convolution, the results of a shard, and the gradient of one channel before bias, ReLU and pool.
 
 use candle_core::{Result, bail};
 
 use super::ConvSpec;
+use crate::{isa::Kernel, simd::Lanes};
+
+/// Channels of an image that are asked for before their turn.
+const AHEAD: usize = 2;
 
 /// All sizes of one call.
 #[derive(Debug, Clone, Copy)]
@@ -98,5 +102,100 @@ impl Geometry {
         let pool = self.spec.pool;
         let (row, col) = (pooled / self.pooled_cols, pooled % self.pooled_cols);
         (row * pool + place / pool, col * pool + place % pool)
+    }
+}
+
+/// Images of a shard with what is known about their results.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub x: &'a [f32],
+    pub y: &'a [f32],
+    pub dy: &'a [f32],
+    /// Empty without a pool.
+    pub winners: &'a [u16],
+}
+
+impl<'a> Seen<'a> {
+    /// `count` images of them, from the one numbered `from` on.
+    pub fn images(&self, g: &Geometry, from: usize, count: usize) -> Self {
+        let results = from * g.result()..(from + count) * g.result();
+        let winners: &'a [u16] = if g.spec.pool > 1 { &self.winners[results.clone()] } else { &[] };
+        Self {
+            x: &self.x[from * g.image()..(from + count) * g.image()],
+            y: &self.y[results.clone()],
+            dy: &self.dy[results],
+            winners,
+        }
+    }
+
+    /// Results of one channel of one image.
+    pub fn channel(&self, g: &Geometry, image: usize, channel: usize) -> Channel<'a> {
+        let from = image * g.result() + channel * g.pooled();
+        let results = from..from + g.pooled();
+        let winners: &'a [u16] = if g.spec.pool > 1 { &self.winners[results.clone()] } else { &[] };
+        Channel { y: &self.y[results.clone()], dy: &self.dy[results], winners }
+    }
+}
+
+/// Results of one channel of one image, as in [`Seen`].
+#[derive(Clone, Copy)]
+pub(super) struct Channel<'a> {
+    pub y: &'a [f32],
+    pub dy: &'a [f32],
+    pub winners: &'a [u16],
+}
+
+/// Gradient of one channel's map before bias and ReLU, `[places, pooled]`, and its sum added to `sum`. The derivative of the
+/// ReLU at 0 is taken as 0.
+pub(super) struct MapGradient<'a> {
+    pub channel: Channel<'a>,
+    pub relu: bool,
+    pub map: &'a mut [f32],
+    pub sum: &'a mut f32,
+}
+
+impl Kernel for MapGradient<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Channel { y, dy, winners } = self.channel;
+        let (passed, rest) = self.map.split_at_mut(dy.len());
+        let ahead = AHEAD * dy.len();
+        let zero = lanes.splat(0.0);
+        let gate = |dy, y| if self.relu { lanes.gate(dy, y) } else { dy };
+        let mut sum = zero;
+        for from in (0..dy.len()).step_by(L::COUNT) {
+            let (y, to) = (&y[from..dy.len()], &mut passed[from..]);
+            let dy = &dy[from..];
+            let (dy, y, to, n) = (dy.as_ptr(), y.as_ptr(), to.as_mut_ptr(), dy.len());
+            // Channels come next to each other in memory, but other images are in between.
+            lanes.fetch(y.wrapping_add(ahead));
+            lanes.fetch(dy.wrapping_add(ahead));
+            #[expect(unsafe_code, reason = "vectors from and to memory")]
+            // SAFETY: each of the slices was just seen to have n numbers.
+            unsafe {
+                if n >= L::COUNT {
+                    let dz = gate(lanes.load(dy), lanes.load(y));
+                    sum = lanes.add(sum, dz);
+                    lanes.store(to, dz);
+                } else {
+                    let dz = gate(lanes.load_first(dy, n), lanes.load_first(y, n));
+                    sum = lanes.add(sum, dz);
+                    lanes.store_first(to, n, dz);
+                }
+            }
+        }
+        *self.sum += lanes.sums([sum, zero, zero, zero])[0];
+        // With a pool, what was passed belongs to the places that won; the first place comes last, as it holds all of it.
+        if winners.is_empty() {
+            return;
+        }
+        for (place, map) in rest.chunks_exact_mut(dy.len()).enumerate() {
+            for ((map, &dz), &winner) in map.iter_mut().zip(&*passed).zip(winners) {
+                *map = if usize::from(winner) == place + 1 { dz } else { 0.0 };
+            }
+        }
+        for (dz, &winner) in passed.iter_mut().zip(winners) {
+            *dz = if winner == 0 { *dz } else { 0.0 };
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! The fast kernels against the definition, on every instruction set.
 
-use super::{ConvSpec, backward, forward, geometry::Geometry, simple};
+use super::{
+    ConvSpec, Way, backward, forward,
+    geometry::{Geometry, Seen},
+    reference,
+};
 use crate::{
     compare::{distance, wave, wide},
     gradients::Gradients,
@@ -27,21 +31,24 @@ fn arguments(g: &Geometry) -> Arguments {
 /// Values and gradients of the fast path.
 fn fast(isa: Isa, g: &Geometry, a: &Arguments) -> (Vec<f32>, Vec<u16>, Gradients<f32>) {
     let (y, winners) = forward::forward(isa, g, &a.x, &a.w, &a.b);
-    let seen = backward::Seen { x: &a.x, y: &y, dy: &a.dy, winners: &winners };
+    let seen = Seen { x: &a.x, y: &y, dy: &a.dy, winners: &winners };
     let gradients = backward::backward(isa, g, seen, &a.w, true);
     (y, winners, gradients)
 }
 
 fn check(g: &Geometry, a: &Arguments) {
-    let (y, winners) = simple::forward(g, &wide(&a.x), &wide(&a.w), &wide(&a.b));
+    let (y, winners) = reference::forward(g, &wide(&a.x), &wide(&a.w), &wide(&a.b));
     for isa in Isa::all() {
         let (fast_y, fast_winners, fast) = fast(isa, g, a);
         // Where the two sides round to different sides of 0, or choose between nearly equal values, gradients differ by right.
         // The definition is therefore given the choices of the fast side, once they are seen to be good ones.
         assert!(distance(&fast_y, &y) < 1e-5, "{} {g:?}", isa.name());
         let chosen = if g.spec.pool == 1 { &winners } else { &fast_winners };
-        let exact =
-            simple::backward(g, (&wide(&a.x), &wide(&a.w)), (&wide(&fast_y), &wide(&a.dy), chosen));
+        let exact = reference::backward(
+            g,
+            (&wide(&a.x), &wide(&a.w)),
+            (&wide(&fast_y), &wide(&a.dy), chosen),
+        );
         for (name, fast, exact) in [
             ("dw", &fast.dw, &exact.dw),
             ("db", &fast.db, &exact.db),
@@ -154,7 +161,7 @@ fn tiles_of_results_agree_with_the_definition() {
             for relu in [true, false] {
                 let g = geometry([images, channels, height, width], [outputs, 3], spec);
                 let g = Geometry { relu, ..g };
-                assert_eq!(g.way(), super::Way::Tiles);
+                assert_eq!([g.forward_way(), g.backward_way()], [Way::Winograd; 2]);
                 check(&g, &arguments(&g));
             }
         }
@@ -186,7 +193,7 @@ fn products_of_pixels_agree_with_the_definition() {
                 let spec = ConvSpec { stride, padding, pool: 1 };
                 let g = geometry([images, channels, height, width], [outputs, kernel], spec);
                 let g = Geometry { relu, ..g };
-                assert_eq!(g.way(), super::Way::Pixels);
+                assert_eq!([g.forward_way(), g.backward_way()], [Way::ImplicitGemm; 2]);
                 check(&g, &arguments(&g));
             }
         }
@@ -202,7 +209,8 @@ fn of_equal_values_the_first_wins_and_zeros_pass_nothing() {
         let x: Vec<f32> = (0..g.images * g.image()).map(|k| (k * 7 % 5) as f32 - 2.0).collect();
         let a = Arguments { w: vec![1.0], b: vec![0.0], x, ..arguments(&g) };
         let (y, winners, gradients) = fast(isa, &g, &a);
-        let (exact_y, exact_winners) = simple::forward(&g, &wide(&a.x), &wide(&a.w), &wide(&a.b));
+        let (exact_y, exact_winners) =
+            reference::forward(&g, &wide(&a.x), &wide(&a.w), &wide(&a.b));
         assert_eq!(wide(&y), exact_y);
         assert_eq!(winners, exact_winners);
         let dx = gradients.dx.unwrap();
@@ -222,7 +230,7 @@ fn nan_is_passed_on() {
             x[place] = f32::NAN;
             let (y, winners) = forward::forward(isa, &g, &x, &[1.0], &[0.0]);
             assert!(y[0].is_nan() && usize::from(winners[0]) == place, "{} {place}", isa.name());
-            let exact = simple::forward(&g, &wide(&x), &[1.0], &[0.0]);
+            let exact = reference::forward(&g, &wide(&x), &[1.0], &[0.0]);
             assert!(exact.0[0].is_nan() && exact.1 == winners);
         }
         // Of all windows those that see it.
@@ -232,7 +240,7 @@ fn nan_is_passed_on() {
             let mut a = arguments(&g);
             a.x[pixel] = f32::NAN;
             let (y, _) = forward::forward(isa, &g, &a.x, &a.w, &a.b);
-            let exact = simple::forward(&g, &wide(&a.x), &wide(&a.w), &wide(&a.b)).0;
+            let exact = reference::forward(&g, &wide(&a.x), &wide(&a.w), &wide(&a.b)).0;
             let nan: Vec<bool> = y.iter().map(|v| v.is_nan()).collect();
             assert_eq!(
                 nan,

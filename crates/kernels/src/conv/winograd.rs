@@ -16,14 +16,14 @@ use rayon::prelude::*;
 
 use super::{
     MANY, SHARD,
-    backward::Seen,
-    canvas::{Canvas, Draw, Read, Sides},
-    geometry::Geometry,
+    forward::ShardArgs,
+    geometry::{Geometry, Seen},
+    nhwc::{Draw, Nhwc, Read, Sides},
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized},
+    gemm::{Entries, Every, Product},
     isa::Isa,
-    tile::{Entries, Every, Product},
 };
 pub(super) use filters::Filters;
 use tiles::{ENTRIES, Matrices, Shape, Spread, SpreadGradient, Together};
@@ -69,7 +69,7 @@ impl Grid {
     }
 
     /// Where the tiles begin, `step` rows and columns from one to the next, the first one at row and column `first`.
-    fn starts(self, on: Canvas, step: usize, first: usize) -> Vec<usize> {
+    fn starts(self, on: Nhwc, step: usize, first: usize) -> Vec<usize> {
         let tiles = (0..self.rows).flat_map(|r| (0..self.cols).map(move |c| (r, c)));
         tiles.map(|(r, c)| on.index(first + step * r, first + step * c)).collect()
     }
@@ -77,9 +77,9 @@ impl Grid {
 
 /// A convolution of one image: where its tiles read and write.
 struct Plan {
-    from: Canvas,
+    from: Nhwc,
     reads: Vec<usize>,
-    to: Canvas,
+    to: Nhwc,
     writes: Vec<usize>,
     /// Places of what is kept of `to`, in the order of the result.
     kept: Vec<usize>,
@@ -89,7 +89,7 @@ impl Plan {
     fn values(g: &Geometry) -> Self {
         let (grid, side) = (Grid::of_results(g), if g.spec.pool == 2 { 1 } else { 2 });
         let from = input_canvas(g);
-        let to = Canvas::new(side * grid.rows, side * grid.cols, g.outputs);
+        let to = Nhwc::new(side * grid.rows, side * grid.cols, g.outputs);
         Self {
             reads: grid.starts(from, 2, 0),
             writes: grid.starts(to, side, 0),
@@ -102,7 +102,7 @@ impl Plan {
     fn input_gradient(g: &Geometry) -> Self {
         let grid = Grid::covering(g.height, g.width);
         let from = map_canvas(g);
-        let to = Canvas::new(2 * grid.rows, 2 * grid.cols, g.channels);
+        let to = Nhwc::new(2 * grid.rows, 2 * grid.cols, g.channels);
         Self {
             reads: grid.starts(from, 2, 0),
             writes: grid.starts(to, 2, 0),
@@ -114,17 +114,17 @@ impl Plan {
 }
 
 /// The input with its border.
-fn input_canvas(g: &Geometry) -> Canvas {
+fn input_canvas(g: &Geometry) -> Nhwc {
     let (grid, border) = (Grid::of_results(g), 2 * g.spec.padding);
     let side = |tiles: usize, image: usize| (2 * tiles + 2).max(image + border);
-    Canvas::new(side(grid.rows, g.height), side(grid.cols, g.width), g.channels)
+    Nhwc::new(side(grid.rows, g.height), side(grid.cols, g.width), g.channels)
 }
 
 /// The gradient of the map before the pool, inside the border that the tiles of the input's gradient see.
-fn map_canvas(g: &Geometry) -> Canvas {
+fn map_canvas(g: &Geometry) -> Nhwc {
     let (inputs, results) = (Grid::covering(g.height, g.width), Grid::of_results(g));
     let side = |inputs: usize, results: usize| (2 * inputs + 2).max(border(g) + 2 * results);
-    Canvas::new(side(inputs.rows, results.rows), side(inputs.cols, results.cols), g.outputs)
+    Nhwc::new(side(inputs.rows, results.rows), side(inputs.cols, results.cols), g.outputs)
 }
 
 /// Width of that border.
@@ -195,14 +195,8 @@ fn convolve(
 }
 
 /// Values of a shard, and the places that won if there is a pool.
-pub(super) fn values(
-    isa: Isa,
-    g: &Geometry,
-    (y, winners): (&mut [MaybeUninit<f32>], &mut [MaybeUninit<u16>]),
-    x: &[f32],
-    (filters, bias): (&Filters, &[f32]),
-    scratch: &mut Scratch,
-) {
+pub(super) fn values(args: ShardArgs<'_>, filters: &Filters) {
+    let ShardArgs { isa, g, x, bias, y, winners, scratch } = args;
     let plan = Plan::values(g);
     let drawn = plan.from.places(g.height, g.width, g.spec.padding);
     let Group { images, tiles } = Group::new(g, x.len() / g.image(), plan.reads.len());
@@ -296,8 +290,8 @@ pub(super) fn gradients(
 fn sum_up(
     isa: Isa,
     g: &Geometry,
-    x: (&[f32], Canvas, &[usize]),
-    dz: (&[f32], Canvas, &[usize]),
+    x: (&[f32], Nhwc, &[usize]),
+    dz: (&[f32], Nhwc, &[usize]),
     sums: &mut Matrices<'_>,
     scratch: &mut Vec<f32>,
 ) {

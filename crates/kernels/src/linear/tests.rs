@@ -1,6 +1,6 @@
 //! The fast kernels against the definition, on every instruction set.
 
-use super::{Size, before_relu, fast, simple};
+use super::{Size, before_relu, kernel, reference};
 use crate::{
     compare::{distance, wave, wide},
     isa::Isa,
@@ -26,9 +26,9 @@ fn arguments(Size { n, i, o }: Size, relu: bool) -> Arguments {
 
 /// Values, and gradients of weights, biases and inputs; `relu` for both sides of the layer.
 fn all(isa: Isa, size: Size, a: &Arguments, relu: bool) -> [Vec<f32>; 4] {
-    let y = fast::forward(isa, size, (&a.x, &a.w, &a.b), relu, relu);
+    let y = kernel::forward(isa, size, (&a.x, &a.w, &a.b), relu, relu);
     let dz = before_relu(&a.dy, &y, relu);
-    let d = fast::backward(isa, size, (&a.x, &a.w), &dz, true, relu);
+    let d = kernel::backward(isa, size, (&a.x, &a.w), &dz, true, relu);
     [y, d.dw, d.db, d.dx.unwrap()]
 }
 
@@ -56,10 +56,10 @@ fn every_size_agrees_with_the_definition() {
         for (isa, relu) in Isa::all().into_iter().flat_map(|isa| [(isa, false), (isa, true)]) {
             let a = arguments(size, relu);
             let fast = all(isa, size, &a, relu);
-            let exact_y = simple::forward(size, (&wide(&a.x), &wide(&a.w), &wide(&a.b)), relu);
+            let exact_y = reference::forward(size, (&wide(&a.x), &wide(&a.w), &wide(&a.b)), relu);
             // The same side of 0 for both, also where rounding decides.
             let dz = before_relu(&wide(&a.dy), &wide(&fast[0]), relu);
-            let d = simple::backward(size, &wide(&a.x), &wide(&a.w), &dz);
+            let d = reference::backward(size, &wide(&a.x), &wide(&a.w), &dz);
             let exact = [exact_y, d.dw, d.db, d.dx.unwrap()];
             for (name, (fast, exact)) in ["y", "dw", "db", "dx"].iter().zip(fast.iter().zip(&exact))
             {
@@ -77,7 +77,7 @@ fn nan_is_passed_on_and_zeros_pass_nothing() {
         let mut x = vec![0.0; 2 * i];
         x[i + 1] = f32::NAN;
         let w = vec![1.0; 2 * i];
-        let y = fast::forward(isa, size, (&x, &w, &[0.0, -1.0]), true, true);
+        let y = kernel::forward(isa, size, (&x, &w, &[0.0, -1.0]), true, true);
         assert!(y[..2] == [0.0, 0.0] && y[2..].iter().all(|v| v.is_nan()), "{}", isa.name());
         assert_eq!(before_relu(&[1.0; 2], &y[..2], true), [0.0, 0.0]);
         assert_eq!(before_relu(&[1.0; 2], &y[..2], false), [1.0, 1.0]);
@@ -93,7 +93,7 @@ fn nan_is_passed_on_and_zeros_are_left_out_behind_a_relu() {
     let w: Vec<f32> =
         (0..size.o * size.i).map(|k| if k % size.i == 5 { 3.0 } else { f32::INFINITY }).collect();
     for isa in Isa::all() {
-        let y = fast::forward(isa, size, (&x, &w, &[1.0; 64]), true, true);
+        let y = kernel::forward(isa, size, (&x, &w, &[1.0; 64]), true, true);
         let rows: Vec<_> = y.chunks_exact(size.o).collect();
         assert!(rows[0] == [7.0; 64], "{}", isa.name());
         assert!(rows[1].iter().all(|y| y.is_nan()), "{}", isa.name());

@@ -1,6 +1,6 @@
 //! The fast kernels against the definition, on every instruction set.
 
-use super::{Coefficients, Compute, Moments, Size, Sums, fast};
+use super::{Coefficients, Compute, Moments, Size, Sums, kernel};
 use crate::{
     compare::{distance, wave, wide},
     isa::Isa,
@@ -41,13 +41,13 @@ fn arguments(size: Size) -> Arguments {
 
 /// Moments, values with and without an addition, sums and input gradient.
 fn all(isa: Isa, size: Size, a: &Arguments) -> (Moments, [Vec<f32>; 3], Sums) {
-    let moments = fast::moments(isa, size, &a.x);
+    let moments = kernel::moments(isa, size, &a.x);
     let by = Coefficients::new(&moments, &a.w, &a.b);
-    let plain = fast::normalise(isa, size, &a.x, &by, None, false);
-    let cut = fast::normalise(isa, size, &a.x, &by, Some(&a.plus), true);
-    let dz = fast::gate(isa, size, &a.dy, &cut);
-    let sums = fast::sums(isa, size, &dz, &a.x, &moments.mean);
-    let dx = fast::input_gradient(isa, size, &dz, &a.x, &way_back(size, &moments, &sums));
+    let plain = kernel::normalise(isa, size, &a.x, &by, None, false);
+    let cut = kernel::normalise(isa, size, &a.x, &by, Some(&a.plus), true);
+    let dz = kernel::gate(isa, size, &a.dy, &cut);
+    let sums = kernel::sums(isa, size, &dz, &a.x, &moments.mean);
+    let dx = kernel::input_gradient(isa, size, &dz, &a.x, &way_back(size, &moments, &sums));
     (moments, [plain, cut, dx], sums)
 }
 
@@ -97,12 +97,12 @@ fn nan_is_passed_on_and_zeros_pass_nothing() {
     for isa in Isa::all() {
         let mut x = wave(40, 0.37, 0.1, 1.0);
         x[33] = f32::NAN;
-        let moments = fast::moments(isa, size, &x);
+        let moments = kernel::moments(isa, size, &x);
         assert!(moments.mean[0].is_finite() && moments.mean[1].is_nan());
         let by = Coefficients { mean: vec![0.0; 2], scale: vec![1.0; 2], shift: vec![0.0; 2] };
-        let y = fast::normalise(isa, size, &x, &by, None, true);
+        let y = kernel::normalise(isa, size, &x, &by, None, true);
         assert!(y[33].is_nan() && y.iter().filter(|y| y.is_nan()).count() == 1, "{}", isa.name());
-        let dz = fast::gate(isa, size, &[1.0; 40], &[0.0; 40]);
+        let dz = kernel::gate(isa, size, &[1.0; 40], &[0.0; 40]);
         assert_eq!(dz, [0.0; 40]);
     }
 }

@@ -1,6 +1,6 @@
 //! The fast kernels against the definition, on every instruction set.
 
-use super::{Compute, PoolSpec, Size, fast};
+use super::{Compute, PoolSpec, Size, kernel};
 use crate::{
     compare::{distance, wave, wide},
     isa::Isa,
@@ -28,7 +28,7 @@ fn every_window_agrees_with_the_definition() {
             x[height * width + 1] = f32::NAN;
             let (exact, winners) = f64::largest(&size, &wide(&x));
             for isa in Isa::all() {
-                let (y, fast) = fast::largest(isa, &size, &x);
+                let (y, fast) = kernel::largest(isa, &size, &x);
                 assert_eq!(fast, winners, "{} {size:?}", isa.name());
                 let same = y
                     .iter()
@@ -46,7 +46,7 @@ fn means_agree_with_the_definition() {
         let x = wave(maps * plane, 0.371, 0.1, 1.2).iter().map(|v| v + 0.5).collect::<Vec<_>>();
         let exact = f64::means(plane, &wide(&x));
         for isa in Isa::all() {
-            assert!(distance(&fast::means(isa, plane, &x), &exact) < 1e-5, "{}", isa.name());
+            assert!(distance(&kernel::means(isa, plane, &x), &exact) < 1e-5, "{}", isa.name());
         }
     }
 }

@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use super::tiles::{ENTRIES, Linear, Matrices, both_ways};
 use crate::{
     buffer::pitch,
+    gemm::Places,
     isa::{Isa, Kernel},
-    lanes::{Lanes, WIDEST},
-    tile::Places,
+    simd::{Lanes, WIDEST},
 };
 
 /// Places of a filter.

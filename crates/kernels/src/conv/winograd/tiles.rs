@@ -3,12 +3,12 @@
 //! Named as in Lavin and Gray 2016, equations 5 and 7: inputs `B^T d B`, results `A^T m A`, and for gradients of results the
 //! transpose of the latter.
 
-use super::{super::canvas::Canvas, Finish};
+use super::{super::nhwc::Nhwc, Finish};
 use crate::{
     buffer::pitch,
+    gemm::{Entries, Every},
     isa::Kernel,
-    lanes::{Lanes, WIDEST},
-    tile::{Entries, Every},
+    simd::{Lanes, WIDEST},
 };
 
 /// Entries of a tile of inputs.
@@ -126,7 +126,7 @@ pub(super) fn both_ways<F: Linear<N, M>, L: Lanes, const N: usize, const M: usiz
 /// `B^T d B` of tiles of 4x4 inputs.
 pub(super) struct Spread<'a, 'b> {
     pub canvas: &'a [f32],
-    pub of: Canvas,
+    pub of: Nhwc,
     /// Index of the first pixel of each tile.
     pub starts: &'a [usize],
     pub to: &'a mut Matrices<'b>,
@@ -143,7 +143,7 @@ impl Kernel for Spread<'_, '_> {
 /// `A dz A^T` of tiles of 2x2 gradients.
 pub(super) struct SpreadGradient<'a, 'b> {
     pub canvas: &'a [f32],
-    pub of: Canvas,
+    pub of: Nhwc,
     /// Index of the first pixel of each tile.
     pub starts: &'a [usize],
     pub to: &'a mut Matrices<'b>,
@@ -161,7 +161,7 @@ impl Kernel for SpreadGradient<'_, '_> {
 #[inline(always)]
 fn spread<F: Linear<N, 4>, L: Lanes, const N: usize>(
     lanes: L,
-    (canvas, of): (&[f32], Canvas),
+    (canvas, of): (&[f32], Nhwc),
     starts: &[usize],
     to: &mut Matrices<'_>,
 ) {
@@ -199,7 +199,7 @@ pub(super) struct Together<'a, 'b> {
     pub from: &'a Matrices<'b>,
     /// Index of the first result of each tile.
     pub starts: &'a [usize],
-    pub of: Canvas,
+    pub of: Nhwc,
     pub finish: Finish<'a>,
     pub map: &'a mut [f32],
     pub places: Option<&'a mut [f32]>,

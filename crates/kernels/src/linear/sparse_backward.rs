@@ -11,8 +11,8 @@ use super::Size;
 use crate::{
     buffer::{LINE, Scratch, Shared, sized},
     isa::{Isa, Kernel},
-    lanes::Lanes,
-    sparse::{Listed, Terms},
+    simd::Lanes,
+    sparse_gemm::{Listed, Terms},
 };
 
 /// Number of inputs from which the lists are used often enough to be worth making. An interpreter gets smaller layers.

@@ -9,7 +9,7 @@ use crate::{
     buffer::{unwritten, written},
     element::{lane_sum, narrow},
     isa::{Isa, Kernel},
-    lanes::Lanes,
+    simd::Lanes,
 };
 
 /// Images whose sums one task takes.

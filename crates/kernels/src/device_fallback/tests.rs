@@ -3,10 +3,10 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-use super::{Composed, adam_step, l2_norm, sgd_step};
+use super::{Fallback, adam_step, l2_norm, sgd_step};
 use crate::{
-    Applied, ConvSpec, PoolSpec, Statistics, TensorGradients, softmax_cross_entropy,
-    softmax_cross_entropy_gradient, update::Rates,
+    Applied, ConvSpec, PoolSpec, Statistics, TensorGradients, rates::Rates, softmax_cross_entropy,
+    softmax_cross_entropy_gradient,
 };
 
 /// `s sin(a k^2 + b)`
@@ -44,7 +44,7 @@ const fn bound(dtype: DType) -> f64 {
 }
 
 /// Both sides' results and gradients are the same, and there are such.
-fn agree(what: &str, dtype: DType, kernels: Result<Applied>, candle: Result<Composed>) {
+fn agree(what: &str, dtype: DType, kernels: Result<Applied>, candle: Result<Fallback>) {
     let (kernels, candle) = (kernels.unwrap(), Applied::from(candle.unwrap()));
     results_agree(what, dtype, &kernels, &candle);
     gradients_agree(what, dtype, &kernels, &candle);
@@ -105,7 +105,7 @@ fn convolutions_agree() {
                     &format!("{n}x{c}x{h}x{w} {o} {k} {stride} {padding}"),
                     dtype,
                     Applied::conv2d(&x, &filters, bias, stride, padding),
-                    Composed::conv(&x, &filters, bias, spec, false),
+                    Fallback::conv(&x, &filters, bias, spec, false),
                 );
             }
         }
@@ -124,7 +124,7 @@ fn convolutions_with_relu_and_pool_agree() {
             let b = wave(&[o], (1.3, 0.5, 0.2), dtype);
             let what = format!("{n}x{c}x{h}x{w} {o} {k} {spec:?}");
             let kernels = Applied::conv2d_relu_pool(&x, &filters, &b, spec).unwrap();
-            let candle = Composed::conv(&x, &filters, Some(&b), spec, true).unwrap().into();
+            let candle = Fallback::conv(&x, &filters, Some(&b), spec, true).unwrap().into();
             results_agree(&what, dtype, &kernels, &candle);
             // In f32 rounding may decide on which side of 0 a sum is, or which value of a window is the largest. Gradients
             // then differ by right.
@@ -147,19 +147,19 @@ fn of_equal_values_both_choose_the_first_and_zeros_pass_nothing() {
             &format!("pool {pool}"),
             dtype,
             Applied::conv2d_relu_pool(&x, &one, &zero, spec),
-            Composed::conv(&x, &one, Some(&zero), spec, true),
+            Fallback::conv(&x, &one, Some(&zero), spec, true),
         );
         let x = ties(&[11, 3], dtype);
         let w = Tensor::new(&[[1.0, 0.0, 0.0], [0.0, 1.0, -1.0]], &Device::Cpu).unwrap();
         let (w, b) = (w.to_dtype(dtype).unwrap(), Tensor::zeros(2, dtype, &Device::Cpu).unwrap());
-        let candle = Composed::linear(&x, &w, &b, true);
+        let candle = Fallback::linear(&x, &w, &b, true);
         agree("linear", dtype, Applied::linear(&x, &w, &b, true), candle);
         let x = ties(&[2, 3, 5, 7], dtype);
         let (w, b) = (Tensor::ones(3, dtype, &Device::Cpu).unwrap(), b.narrow(0, 0, 1).unwrap());
         let b = b.broadcast_as(3).unwrap().contiguous().unwrap();
         let var = (&w - 1e-5).unwrap();
         let given = Statistics::Given { mean: &b, var: &var };
-        let candle = Composed::batch_norm(&x, (&w, &b), Some(&x), true, given);
+        let candle = Fallback::batch_norm(&x, (&w, &b), Some(&x), true, given);
         agree("norm", dtype, Applied::batch_norm(&x, (&w, &b), Some(&x), true, given), candle);
     }
 }
@@ -177,7 +177,7 @@ fn linear_layers_agree() {
                 &format!("{n} {i} {o} {relu}"),
                 dtype,
                 Applied::linear(&x, &w, &b, relu),
-                Composed::linear(&x, &w, &b, relu),
+                Fallback::linear(&x, &w, &b, relu),
             );
         }
     }
@@ -200,7 +200,7 @@ fn batch_norms_agree() {
                     &format!("{shape:?} {relu} {}", plus.is_some()),
                     dtype,
                     Applied::batch_norm(&x, (&scale, &shift), plus, relu, statistics),
-                    Composed::batch_norm(&x, (&scale, &shift), plus, relu, statistics),
+                    Fallback::batch_norm(&x, (&scale, &shift), plus, relu, statistics),
                 );
             }
         }
@@ -218,11 +218,11 @@ fn pools_agree() {
             let spec = PoolSpec { side, stride, padding };
             for x in [images(&shape, dtype), ties(&shape, dtype)] {
                 let what = format!("{shape:?} {spec:?}");
-                agree(&what, dtype, Applied::max_pool(&x, spec), Composed::max_pool(&x, spec));
+                agree(&what, dtype, Applied::max_pool(&x, spec), Fallback::max_pool(&x, spec));
             }
         }
         let x = images(&shape, dtype);
-        agree("average", dtype, Applied::average_pool(&x), Composed::average_pool(&x));
+        agree("average", dtype, Applied::average_pool(&x), Fallback::average_pool(&x));
     }
 }
 
@@ -233,7 +233,7 @@ fn nan_is_passed_on() {
     let spec = PoolSpec { side: 2, stride: 1, padding: 0 };
     let (ours, theirs) = (
         Applied::max_pool(&x, spec).unwrap(),
-        Applied::from(Composed::max_pool(&x, spec).unwrap()),
+        Applied::from(Fallback::max_pool(&x, spec).unwrap()),
     );
     assert!([ours.y(), theirs.y()].iter().all(|y| list(y).iter().all(|v| v.is_nan())));
     let one = Tensor::ones(ours.y().shape(), DType::F32, &Device::Cpu).unwrap();
@@ -241,7 +241,7 @@ fn nan_is_passed_on() {
     assert_eq!(ours, theirs);
     let eye = Tensor::ones((1, 1), DType::F32, &Device::Cpu).unwrap();
     let zero = Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap();
-    let y = Composed::linear(&x.reshape((8, 1)).unwrap(), &eye, &zero, true).unwrap().y();
+    let y = Fallback::linear(&x.reshape((8, 1)).unwrap(), &eye, &zero, true).unwrap().y();
     let nan: Vec<bool> = list(&y).iter().map(|v| v.is_nan()).collect();
     assert_eq!(nan, [false, true, false, false, false, true, true, false]);
 }

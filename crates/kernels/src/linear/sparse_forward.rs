@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use super::{Size, fast::OUTPUTS};
+use super::{Size, kernel::OUTPUTS};
 use crate::{
     buffer::{LINE, Scratch, sized},
     isa::{Isa, Kernel},
-    lanes::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST},
 };
 
 /// Number of inputs, and of rows that use them, from which turned weights are worth making. An interpreter gets smaller layers.

@@ -9,7 +9,7 @@ mod product;
 use crate::{
     buffer::{Block, LINE},
     isa::Kernel,
-    lanes::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST},
 };
 
 pub(crate) use product::{Entries, Every, Places, Product};

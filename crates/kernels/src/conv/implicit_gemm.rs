@@ -10,14 +10,14 @@ use rayon::prelude::*;
 
 use super::{
     MANY,
-    backward::Seen,
-    canvas::{Canvas, Draw, Read, Sides},
-    geometry::Geometry,
+    forward::ShardArgs,
+    geometry::{Geometry, Seen},
+    nhwc::{Draw, Nhwc, Read, Sides},
 };
 use crate::{
     buffer::{Block, Scratch, pitch, sized},
+    gemm::{Entries, Every, Product},
     isa::Isa,
-    tile::{Entries, Every, Product},
 };
 
 /// Pixels that are worked on together: fewer would read the filters too often.
@@ -78,26 +78,20 @@ impl Filters {
 }
 
 /// The input with its border.
-fn input_canvas(g: &Geometry) -> Canvas {
+fn input_canvas(g: &Geometry) -> Nhwc {
     let border = 2 * g.spec.padding;
-    Canvas::new(g.height + border, g.width + border, g.channels)
+    Nhwc::new(g.height + border, g.width + border, g.channels)
 }
 
 /// First pixel that each window sees.
-fn windows(g: &Geometry, on: Canvas) -> Vec<usize> {
+fn windows(g: &Geometry, on: Nhwc) -> Vec<usize> {
     let all = (0..g.pooled_rows).flat_map(|r| (0..g.pooled_cols).map(move |c| (r, c)));
     all.map(|(r, c)| on.index(g.spec.stride * r, g.spec.stride * c)).collect()
 }
 
 /// Values of a shard.
-pub(super) fn values(
-    isa: Isa,
-    g: &Geometry,
-    y: &mut [MaybeUninit<f32>],
-    x: &[f32],
-    (filters, bias): (&Filters, &[f32]),
-    scratch: &mut Scratch,
-) {
+pub(super) fn values(args: ShardArgs<'_>, filters: &Filters) {
+    let ShardArgs { isa, g, x, bias, y, winners: _, scratch } = args;
     let from = input_canvas(g);
     let drawn = from.places(g.height, g.width, g.spec.padding);
     let windows = windows(g, from);
@@ -141,7 +135,7 @@ struct Phase {
 }
 
 /// Phases of rows or columns that see the map through the places `tap` of the filter.
-fn phases(g: &Geometry, on: Canvas) -> Vec<Phase> {
+fn phases(g: &Geometry, on: Nhwc) -> Vec<Phase> {
     let (stride, padding) = (g.spec.stride, g.spec.padding);
     let all = (0..stride).flat_map(|a| (0..stride).map(move |b| (a, b)));
     all.map(|(a, b)| {
@@ -168,12 +162,12 @@ fn border(g: &Geometry) -> usize {
 }
 
 /// The gradient of the map inside that border.
-fn map_canvas(g: &Geometry) -> Canvas {
+fn map_canvas(g: &Geometry) -> Nhwc {
     let side = |image: usize, map: usize| {
         let last = (image - 1 + g.spec.padding) / g.spec.stride;
         border(g) + map.max(last + 1)
     };
-    Canvas::new(side(g.height, g.pooled_rows), side(g.width, g.pooled_cols), g.outputs)
+    Nhwc::new(side(g.height, g.pooled_rows), side(g.width, g.pooled_cols), g.outputs)
 }
 
 /// Gradients of filters, one place after the other, and of biases, summed over the images of a shard. That of the input goes
@@ -227,7 +221,7 @@ fn input_gradient(
     isa: Isa,
     g: &Geometry,
     (phases, back): (&[Phase], &Filters),
-    (canvas, of): (&[f32], Canvas),
+    (canvas, of): (&[f32], Nhwc),
     dx: &mut [MaybeUninit<f32>],
     scratch: &mut Vec<f32>,
 ) {

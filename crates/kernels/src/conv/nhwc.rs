@@ -2,14 +2,11 @@
 
 use std::ops::Range;
 
-use super::{
-    backward::{MapGradient, Seen},
-    geometry::Geometry,
-};
+use super::geometry::{Geometry, MapGradient, Seen};
 use crate::{
     buffer::{Block, pitch, sized},
     isa::{Isa, Kernel},
-    lanes::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST},
 };
 
 /// Channels whose gradients are brought into order together.
@@ -17,14 +14,14 @@ const CHANNELS: usize = WIDEST;
 
 /// An image `[row, col, channel]` in scratch memory.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Canvas {
+pub(super) struct Nhwc {
     pub rows: usize,
     pub cols: usize,
     /// From one column to the next: the channels, and room for whole vectors.
     pub pitch: usize,
 }
 
-impl Canvas {
+impl Nhwc {
     pub const fn new(rows: usize, cols: usize, channels: usize) -> Self {
         Self { rows, cols, pitch: pitch(channels) }
     }
@@ -152,17 +149,17 @@ impl Kernel for Read<'_> {
 
 /// Inputs and gradients of the map, as the gradients are computed from them.
 pub(super) struct Sides {
-    pub inputs: Canvas,
+    pub inputs: Nhwc,
     /// Where an image comes there.
     drawn: Vec<usize>,
-    pub maps: Canvas,
+    pub maps: Nhwc,
     /// Where the gradient of a map comes there, place in the window of the pool first.
     pub places: Vec<usize>,
 }
 
 impl Sides {
     /// The gradient of a map lies inside a `border`.
-    pub fn new(g: &Geometry, inputs: Canvas, maps: Canvas, border: usize) -> Self {
+    pub fn new(g: &Geometry, inputs: Nhwc, maps: Nhwc, border: usize) -> Self {
         let all =
             (0..g.places()).flat_map(|place| (0..g.pooled()).map(move |pooled| (pooled, place)));
         let place = |(pooled, place)| {

@@ -4,14 +4,14 @@ use std::{mem::MaybeUninit, ops::Range};
 
 use rayon::prelude::*;
 
-use super::{Size, behind, listed};
+use super::{Size, sparse_backward, sparse_forward};
 use crate::{
     buffer::{Scratch, Shared, pitch, sized, unwritten, written},
     element::add,
+    gemm::{Dot, Outer, Panels, Rows},
     gradients::Gradients,
     isa::{Isa, Kernel},
-    lanes::Lanes,
-    tile::{Dot, Outer, Panels, Rows},
+    simd::Lanes,
 };
 
 /// Number of inputs from which sums run along the inputs. Shorter rows would hardly fill their vectors.
@@ -72,8 +72,8 @@ fn along_inputs(isa: Isa, size: Size, x: &[f32], w: &[f32], sparse: bool) -> Vec
         .map(|task| {
             let (block, piece) = (task / pieces, task % pieces);
             let (outputs, inputs) = (outputs(block), inputs(piece));
-            if sparse && behind::pays(size, &outputs) {
-                behind::part(isa, size, (x, w), outputs.start, inputs)
+            if sparse && sparse_forward::pays(size, &outputs) {
+                sparse_forward::part(isa, size, (x, w), outputs.start, inputs)
             } else {
                 part(isa, size, (x, w), outputs, inputs)
             }
@@ -140,8 +140,8 @@ pub(super) fn backward(
     let Size { n, i, o } = size;
     let mut dw = unwritten(o * i);
     let mut dx = unwritten(if wanted { n * i } else { 0 });
-    if sparse && i >= listed::INPUTS && n > 0 {
-        listed::backward(isa, size, (x, w), dz, (&mut dw, wanted.then_some(&mut *dx)));
+    if sparse && i >= sparse_backward::INPUTS && n > 0 {
+        sparse_backward::backward(isa, size, (x, w), dz, (&mut dw, wanted.then_some(&mut *dx)));
     } else {
         product(isa, &Panels::of_columns(dz, o, n), i, &mut dw, rows_of(x, i));
         if wanted {

@@ -6,7 +6,7 @@ use super::{Compute, Size};
 use crate::{
     element::{lane_sum, narrow},
     isa::{Isa, Kernel},
-    lanes::Lanes,
+    simd::Lanes,
 };
 
 impl Compute for f32 {

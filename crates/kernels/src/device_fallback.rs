@@ -12,11 +12,11 @@ use crate::{
     ConvSpec, PoolSpec, Statistics,
     gradients::TensorGradients,
     norm::EPSILON,
-    update::{ADAM, Norms, Rates},
+    rates::{ADAM, Norms, Rates},
 };
 
 /// A layer on candle's tape, which ends at its arguments.
-pub(crate) struct Composed {
+pub(crate) struct Fallback {
     x: Var,
     plus: Option<Var>,
     w: Option<Var>,
@@ -26,7 +26,7 @@ pub(crate) struct Composed {
     pub statistics: Option<(Tensor, Tensor)>,
 }
 
-impl Composed {
+impl Fallback {
     /// See [`Applied::conv2d_relu_pool`](crate::Applied::conv2d_relu_pool).
     pub fn conv(
         x: &Tensor,

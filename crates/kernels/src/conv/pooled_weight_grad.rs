@@ -5,12 +5,12 @@
 //! while the winners' rows are added to it. A filter is deep as `[row, column, channel]`: a row of a window is then one piece of
 //! memory. One more number, which is always 1, makes the bias a weight like the others.
 
-use super::{backward::Seen, geometry::Geometry};
+use super::geometry::{Geometry, Seen};
 use crate::{
     buffer::{Scratch, sized},
     isa::{Isa, Kernel},
-    lanes::{Lanes, WIDEST},
-    sparse::{Term, VECTORS, sum},
+    simd::{Lanes, WIDEST},
+    sparse_gemm::{Term, VECTORS, sum},
 };
 
 /// Numbers seen from a few rows of windows; they are to stay in the first cache, with what is read beside them.
@@ -19,7 +19,7 @@ const CACHED: usize = 6000;
 const CHANNELS: usize = 16;
 
 /// Whether this is the faster way.
-pub(super) const fn pay(g: &Geometry) -> bool {
+pub(super) const fn pays(g: &Geometry) -> bool {
     g.spec.pool > 1 && g.channels < CHANNELS
 }
 

@@ -3,7 +3,7 @@
 use super::{Piece, pieces};
 use crate::{
     isa::Kernel,
-    lanes::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST},
 };
 
 /// `out = a b`, or `out += a b`, with factors that are read where they lie. All rows of `b` and `out` begin at whole cache lines,

@@ -6,7 +6,7 @@
 use crate::{
     buffer::Block,
     isa::Kernel,
-    lanes::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST},
 };
 
 /// Vectors of a sum that is held in registers.

@@ -12,16 +12,16 @@
 use std::mem::MaybeUninit;
 
 use super::{
-    forward::CHANNELS,
+    forward::{CHANNELS, ShardArgs},
     geometry::Geometry,
-    patches::{Store, Windows},
+    im2col::{Store, Windows},
 };
 use crate::{
     buffer::{Scratch, pitch, sized},
     element::narrow,
+    gemm::PANEL,
     isa::{Isa, Kernel},
-    lanes::{Lanes, WIDEST},
-    tile::PANEL,
+    simd::{Lanes, WIDEST},
 };
 
 /// Whether this way is there for a layer.
@@ -86,14 +86,8 @@ fn rows(kernel: usize) -> Vec<Vec<f64>> {
 }
 
 /// Pooled values of the images of a shard, and the place in its window of each.
-pub(super) fn shard(
-    isa: Isa,
-    g: &Geometry,
-    (y, winners): (&mut [MaybeUninit<f32>], &mut [MaybeUninit<u16>]),
-    x: &[f32],
-    (filters, bias): (&Filters, &[f32]),
-    scratch: &mut Scratch,
-) {
+pub(super) fn values(args: ShardArgs<'_>, filters: &Filters) {
+    let ShardArgs { isa, g, x, bias, y, winners, scratch } = args;
     let windows = g.windows();
     let points = (g.kernel + 1) * (g.kernel + 1) * g.channels;
     let pitch = pitch(g.pooled() + Windows::SPILL);

@@ -2,7 +2,7 @@
 
 use crate::{
     isa::Kernel,
-    lanes::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST},
 };
 
 /// Square windows sliding over an image with its border.
