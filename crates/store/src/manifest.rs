@@ -81,8 +81,35 @@ impl Manifest {
     /// # Errors
     /// [`StoreError::Io`] when there is none, [`StoreError::Corrupt`] when it cannot be understood.
     pub fn read(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(Self::NAME);
-        serde_json::from_slice(&read(&path)?).map_err(|e| StoreError::corrupt(&path, e))
+        Self::parse(&dir.join(Self::NAME))
+    }
+
+    pub(crate) fn parse(path: &Path) -> Result<Self, StoreError> {
+        serde_json::from_slice(&read(path)?).map_err(|e| StoreError::corrupt(path, e))
+    }
+
+    /// Reads the manifest in `dir`, which must be that of `run` of `stage`.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`]; [`StoreError::Corrupt`] when it is that of another run, as after folders were renamed.
+    pub fn read_as(dir: &Path, stage: &str, run: &RunId) -> Result<Self, StoreError> {
+        let manifest = Self::read(dir)?;
+        match manifest.stranger(stage, run) {
+            Some(problem) => Err(StoreError::corrupt(dir.join(Self::NAME), problem)),
+            None => Ok(manifest),
+        }
+    }
+
+    /// What is wrong if the manifest is not that of `run` of `stage`.
+    pub fn stranger(&self, stage: &str, run: &RunId) -> Option<String> {
+        let own = self.stage == stage && self.run == *run;
+        let found = format!("{}/{}", self.stage, self.run);
+        (!own).then(|| format!("manifest of {found} in the folder of {stage}/{run}"))
+    }
+
+    /// What is wrong with the files of the run in `dir`, one line each.
+    pub fn damage(&self, dir: &Path) -> Vec<StoreError> {
+        self.outputs.iter().filter_map(|file| file.read_checked(dir).err()).collect()
     }
 
     /// What the run is to whoever reads it: its fingerprint and the content of its deterministic files. The timing table
@@ -154,6 +181,31 @@ mod tests {
             Manifest::fingerprint("pretrain", 1, &config, &[]),
         ] {
             assert_ne!(base, other);
+        }
+    }
+
+    #[test]
+    fn the_manifest_of_another_run_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |name: &str| RunId::try_from(name.to_owned()).unwrap();
+        let manifest = Manifest {
+            stage: "pretrain".into(),
+            stage_version: 1,
+            run: run("s0"),
+            fingerprint: Digest::of(b""),
+            config: Digest::of(b""),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            status: Status::Ok,
+            notes: BTreeMap::new(),
+            environment: BTreeMap::new(),
+        };
+        let text = serde_json::to_string(&manifest).unwrap();
+        crate::publish(&dir.path().join(Manifest::NAME), text.as_bytes()).unwrap();
+        assert_eq!(Manifest::read_as(dir.path(), "pretrain", &run("s0")).unwrap(), manifest);
+        for (stage, name) in [("pretrain", "s1"), ("finetune", "s0")] {
+            let error = Manifest::read_as(dir.path(), stage, &run(name)).unwrap_err().to_string();
+            assert!(error.contains("manifest of pretrain/s0 in the folder of"), "{error}");
         }
     }
 

@@ -1,7 +1,6 @@
 //! A run's folder: one writer at a time, done when its manifest says so.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -13,6 +12,30 @@ use crate::{
     Manifest, StoreError,
     publish::{TEMP_PREFIX, publish},
 };
+
+/// The manifest of a run that is being replaced, until its files are gone.
+const REPLACED: &str = ".replaced.json";
+/// The manifest of a run in which damage was found.
+const DAMAGED: &str = "run.json.damaged";
+
+/// Names that runs give to files whatever their configuration; others are known from manifests.
+fn is_ours(name: &str) -> bool {
+    const FILES: [&str; 7] = [
+        "eigenbasis.safetensors",
+        "failed.json",
+        "final.safetensors",
+        "images.safetensors",
+        "resume.safetensors",
+        "stats.safetensors",
+        DAMAGED,
+    ];
+    const TABLES: [&str; 8] =
+        ["activity", "alignment", "labels", "layers", "metrics", "runs", "spectra", "timing"];
+    let checkpoint =
+        || name.strip_prefix("checkpoints/step-").is_some_and(|n| n.ends_with(".safetensors"));
+    let table = || name.strip_suffix(".parquet").is_some_and(|table| TABLES.contains(&table));
+    FILES.contains(&name) || checkpoint() || table()
+}
 
 /// An open run folder. The lock goes with the process, however it ends.
 #[derive(Debug)]
@@ -74,12 +97,40 @@ impl RunDir {
             .map_err(StoreError::io(&path, "set the time of"))
     }
 
-    /// Removes what an earlier configuration left: everything but the lock and the files in `keep`, named by their paths in
-    /// the folder. Folders in which nothing is kept go, too.
+    /// Makes the folder that of a run which is not finished, whatever it was. What an earlier manifest lists stays known
+    /// until [`RunDir::clear_except`] has removed it.
+    pub fn reopen(&self) -> Result<(), StoreError> {
+        let path = self.path(Manifest::NAME);
+        match fs::rename(&path, self.path(REPLACED)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io(&path, "rename")(e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves the manifest of a damaged run aside, so that make makes the run again.
+    pub fn set_aside(&self) -> Result<(), StoreError> {
+        let path = self.path(Manifest::NAME);
+        fs::rename(&path, self.path(DAMAGED)).map_err(StoreError::io(&path, "rename"))
+    }
+
+    /// Removes what earlier runs left in the folder, but for the files in `keep`, named by their paths in the folder. Only
+    /// files that a manifest lists or that have names runs give are theirs; all others stay. Folders that are empty then go.
     pub fn clear_except<S: AsRef<str>>(&self, keep: &[S]) -> Result<(), StoreError> {
-        let lock = self.path(".lock");
-        let kept = keep.iter().map(|name| self.path(name.as_ref())).chain([lock]).collect();
-        clear(&self.root, &kept)
+        let listed = [REPLACED, DAMAGED, Manifest::NAME].map(|name| self.listed(name)).concat();
+        let goes = |name: &str| {
+            let ours = is_ours(name) || listed.iter().any(|n| n == name);
+            ours && !keep.iter().any(|n| n.as_ref() == name)
+        };
+        clear(&self.root, "", &goes)?;
+        self.remove(REPLACED)
+    }
+
+    /// Files listed in the manifest of that name; none where it is missing or damaged.
+    fn listed(&self, name: &str) -> Vec<String> {
+        let manifest = Manifest::parse(&self.path(name));
+        manifest.map_or(Vec::new(), |m| m.outputs.into_iter().map(|f| f.name).collect())
     }
 
     /// Removes one file, if it is there.
@@ -108,20 +159,22 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     fs::read_dir(dir).and_then(list).map_err(StoreError::io(dir, "list"))
 }
 
-/// Removes all files in `dir` but those `kept`, and folders that are empty then.
-fn clear(dir: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), StoreError> {
+/// Removes the files below `dir` that go, by their paths from the run's folder, and folders that are empty then. Returns
+/// whether any file went.
+fn clear(dir: &Path, prefix: &str, goes: &dyn Fn(&str) -> bool) -> Result<bool, StoreError> {
+    let mut any = false;
     for path in entries(dir)? {
-        let removed = if path.is_dir() && !path.is_symlink() {
-            clear(&path, kept)?;
-            if entries(&path)?.is_empty() { fs::remove_dir(&path) } else { Ok(()) }
-        } else if kept.contains(&path) {
-            Ok(())
-        } else {
-            fs::remove_file(&path)
-        };
-        removed.map_err(StoreError::io(&path, "remove"))?;
+        let name = format!("{prefix}{}", path.file_name().unwrap_or_default().to_string_lossy());
+        if path.is_dir() && !path.is_symlink() {
+            if clear(&path, &format!("{name}/"), goes)? && entries(&path)?.is_empty() {
+                fs::remove_dir(&path).map_err(StoreError::io(&path, "remove"))?;
+            }
+        } else if goes(&name) {
+            fs::remove_file(&path).map_err(StoreError::io(&path, "remove"))?;
+            any = true;
+        }
     }
-    Ok(())
+    Ok(any)
 }
 
 fn sweep(dir: &Path) -> Result<(), StoreError> {
@@ -155,16 +208,45 @@ mod tests {
         assert!(RunDir::open(dir.path()).is_ok());
     }
 
+    fn manifest(files: &[&str]) -> Manifest {
+        let digest = Digest::of(b"");
+        let file = |name: &&str| crate::FileRef {
+            name: (*name).to_owned(),
+            bytes: 0,
+            blake3: digest.clone(),
+        };
+        Manifest {
+            stage: "report".into(),
+            stage_version: 1,
+            run: "page".to_owned().try_into().unwrap(),
+            fingerprint: digest.clone(),
+            config: digest.clone(),
+            inputs: Vec::new(),
+            outputs: files.iter().map(file).collect(),
+            status: crate::Status::Ok,
+            notes: std::collections::BTreeMap::new(),
+            environment: std::collections::BTreeMap::new(),
+        }
+    }
+
     #[test]
-    fn clears_all_but_what_is_named() {
+    fn clears_what_runs_left_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::open(dir.path()).unwrap();
-        for name in ["keep.txt", "old/deep.txt", "new/keep.txt", "new/old.txt"] {
+        let ours = ["old/fig.svg", "new/old.svg", "checkpoints/step-000000001.safetensors"];
+        let theirs = ["notes.txt", "mine/deep.txt", "checkpoints/notes.txt", "my.parquet"];
+        let kept = ["new/fig.svg", "runs.parquet"];
+        let more = ["resume.safetensors", "failed.json", "layers.parquet", "run.json.damaged"];
+        for name in ours.iter().chain(&theirs).chain(&kept).chain(&more) {
             publish(&run.path(name), b"").unwrap();
         }
-        run.clear_except(&["keep.txt", "new/keep.txt"]).unwrap();
-        let there = |name: &str| run.path(name).exists();
-        assert!(there(".lock") && there("keep.txt") && there("new/keep.txt"));
-        assert!(!there("old") && !there("new/old.txt"));
+        fs::create_dir(run.path("empty")).unwrap();
+        run.finish(&manifest(&["old/fig.svg", "new/old.svg", "new/fig.svg"])).unwrap();
+        run.reopen().unwrap();
+        assert!(!run.path(Manifest::NAME).exists());
+        run.clear_except(&kept).unwrap();
+        let there = |name: &&str| run.path(name).exists();
+        assert!(kept.iter().chain(&theirs).chain(&[".lock", "empty"]).all(there));
+        assert!(!ours.iter().chain(&more).chain(&["old", REPLACED]).any(there));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, collections::HashMap, path::Path};
 
-use randlab_core::canonical_json;
+use randlab_core::{Digest, Hasher, canonical_json};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{StoreError, publish, publish::read};
@@ -130,6 +130,18 @@ impl TensorFile {
         publish(path, &file)
     }
 
+    /// Digest of header and arrays, whatever the file looks like in bytes.
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Hasher::new("randlab tensors");
+        // The keys of a JSON object are sorted here.
+        hasher.field(self.header.to_string().as_bytes());
+        for (name, tensor) in &self.tensors {
+            let kind = format!("{:?} {:?}", tensor.dtype(), tensor.shape);
+            hasher.field(name.as_bytes()).field(kind.as_bytes()).field(&tensor.bytes());
+        }
+        hasher.digest()
+    }
+
     /// Reads and checks a file.
     ///
     /// # Errors
@@ -203,6 +215,18 @@ mod tests {
             sample().write(&path).unwrap();
             assert_eq!(first, read(&path).unwrap());
         }
+    }
+
+    #[test]
+    fn the_digest_changes_with_each_part() {
+        let (base, mut others) = (sample().digest(), vec![sample(); 4]);
+        assert_eq!(base, sample().digest());
+        others[0].header["step"] = 4.into();
+        others[1].tensors.get_mut("basis").unwrap().shape = vec![1, 3];
+        others[2].tensors.insert("images".into(), TensorData::u8(&[5], vec![1, 2, 3, 4, 254]));
+        let moved = others[3].tensors.remove("basis").unwrap();
+        others[3].tensors.insert("base".into(), moved);
+        assert!(others.iter().all(|other| other.digest() != base));
     }
 
     #[test]

@@ -30,10 +30,12 @@ pub mod support {
     pub use arrow_schema::Field;
 }
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt::Display};
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::Field;
+
+use crate::StoreError;
 
 /// A table: its name and version, its documented columns, and how rows become columns and back. Implemented by
 /// [`table!`](crate::table!).
@@ -53,4 +55,31 @@ pub trait Table: Sized + Clone {
     fn rows(batch: &RecordBatch) -> Result<Vec<Self>, String>;
     /// Order by the key columns.
     fn order(a: &Self, b: &Self) -> Ordering;
+}
+
+/// A count as the column `column` of table `T` holds it.
+///
+/// # Errors
+/// [`StoreError::Invalid`] naming table and column when it is out of the range of the column's type.
+pub fn count<T: Table, N>(
+    column: &str,
+    number: impl TryInto<N> + Copy + Display,
+) -> Result<N, StoreError> {
+    number.try_into().map_err(|_| {
+        let problem = format!("column '{column}' cannot hold {number}");
+        StoreError::invalid(format!("{}.parquet", T::NAME), problem)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_out_of_range_names_table_and_column() {
+        assert_eq!(count::<MetricRow, i32>("step", 7_u64).unwrap(), 7);
+        let error = count::<MetricRow, i32>("step", 1_u64 << 31).unwrap_err().to_string();
+        assert_eq!(error, "metrics.parquet: not written: column 'step' cannot hold 2147483648");
+        assert!(count::<MetricRow, i64>("count", u64::MAX).is_err());
+    }
 }
