@@ -1,5 +1,6 @@
-# How to make each run. The Makefile passes R (folder of the scale), DATA (name of the dataset) and BIN (folder of the
-# programs); randlab-plan writes the lists of runs and their dependencies.
+# How each run is made. Called by the Makefile with R (folder of the scale), DATA (name of the dataset) and BIN (folder of
+# the programs). randlab-plan writes what is to be made, and in which order; it decides by content, so times of files do not
+# matter here.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -15,21 +16,18 @@ PROGRESS = $(if $(filter -j1,$(MAKEFLAGS)),auto,lines)
 
 include $(R)/plan/$(DATA).mk
 
-.PHONY: prepare pretrain finetune align report again
-prepare: $(PREPARE:%=$(R)/prepare/%/run.json)
-pretrain: $(PRETRAIN:%=$(R)/pretrain/%/run.json)
-finetune: $(FINETUNE:%=$(R)/finetune/%/run.json)
-align: $(ALIGN:%=$(R)/align/%/run.json)
-report: $(REPORT:%=$(R)/report/%/run.json)
-	@:
-# A run is done once its manifest exists, which the stage writes last. The stage compares configuration and inputs with the
-# manifest, and does nothing if they match.
+.PHONY: again $(GOALS:%=goal-%)
+
+# The runs of a stage that are to be made. Input is closed: a launcher must not read that of whoever called make.
 define stage
-$($(2):%=$(R)/$(1)/%/run.json): $(R)/$(1)/%/run.json: $(R)/plan/$(1)/%.toml
-	@$$(LAUNCH) $(BIN)/randlab-$(1) --plan $$< --out $$(@D) --progress $$(PROGRESS)
+$(AGAIN_$(1):%=$(R)/$(1)/%/run.json): again
+	@$$(LAUNCH) $(BIN)/randlab-$(1) --plan $(R)/plan/$(1)/$$(notdir $$(@D)).toml --out $$(@D) --progress $$(PROGRESS) </dev/null
 endef
-$(eval $(call stage,prepare,PREPARE))
-$(eval $(call stage,pretrain,PRETRAIN))
-$(eval $(call stage,finetune,FINETUNE))
-$(eval $(call stage,align,ALIGN))
-$(eval $(call stage,report,REPORT))
+$(foreach s,$(STAGES),$(if $(AGAIN_$(s)),$(eval $(call stage,$(s)))))
+
+# A goal is made when all runs it stands for are. Then the path of its page, the last of them, is printed.
+define goal
+goal-$(1): $(GOAL_$(1):%=$(R)/%/run.json)
+	@$(if $(filter-out $(STAGES),$(1)),echo $(R)/$(lastword $(GOAL_$(1)))/report.html,:)
+endef
+$(foreach g,$(GOALS),$(eval $(call goal,$(g))))

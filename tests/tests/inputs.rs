@@ -69,9 +69,9 @@ fn recipes_that_make_no_sense() {
     assert_refused(&plan(&["--scale", "big"]), &["alignment.toml", "[scale.big]"]);
     assert_refused(&plan(&["--dataset", "nope"]), &["--dataset nope", "cifar10", "photos"]);
     assert_refused(&plan(&["--why", "nope"]), &["--why nope"]);
-    assert_refused(&plan(&["--seeds", "1", "2", "1"]), &["--seeds", "1 stands twice"]);
+    assert_refused(&plan(&["--seeds", "1", "2", "1"]), &["--seeds", "duplicate seed 1"]);
     assert_refused(&plan(&["--scael", "smoke"]), &["--scael", "'--scale'"]);
-    assert_refused(&plan(&["--seeds", "1,2"]), &["'1,2'", "--seeds"]);
+    assert_refused(&plan(&["--seeds", "1;2"]), &["\"1;2\"", "--seeds"]);
     overwrite(&scratch.path("photos.toml"), b"[source]\nkind = 'image-folder'\npath = 'x'\n");
     assert_refused(&plan(&["--dataset", "photos.toml"]), &["photos.toml", "another name"]);
     scratch.edit(recipe, "target = 0.95", "target = 0.95\ntemperature = 3");

@@ -59,7 +59,10 @@ fn a_change_of_one_value_reaches_what_depends_on_it_and_no_more() {
     assert!(scratch.make_well(&[&format!("why-{run}")]).contains("done"));
     let status = scratch.make_well(&["status"]);
     let finetune = status.lines().find(|l| l.starts_with("finetune")).unwrap().to_owned();
-    assert_eq!(finetune.split_whitespace().collect::<Vec<_>>(), ["finetune", "50", "0", "0", "0"]);
+    assert_eq!(
+        finetune.split_whitespace().collect::<Vec<_>>(),
+        ["finetune", "50", "0", "0", "0", "0"]
+    );
 }
 
 #[test]
@@ -83,6 +86,71 @@ fn what_was_lost_or_moved_aside_is_made_again() {
 }
 
 #[test]
+fn content_decides_and_not_times_of_files() {
+    let scratch = Scratch::new(&["alignment"]);
+    let raw = scratch.path("data/raw/cifar10");
+    write_cifar10(&raw, 60);
+    let own = "[source]\nkind = 'cifar10'\npath = 'data/raw/cifar10'\nsubset = true\n";
+    randlab_tests::overwrite(&scratch.path("mine.toml"), own.as_bytes());
+    let recipe = "pipelines/experiments/alignment.toml";
+    scratch.edit(recipe, "downstream = 0, holdout = 64 }", "downstream = 0, holdout = 32 }");
+    let make = || made(&scratch.make_well(&["prepare", "DATASET=mine.toml"]));
+    let datasets = make().len();
+    assert!(datasets > 0);
+    let file = raw.join("data_batch_2.bin");
+    let touch = |args: &[&std::ffi::OsStr]| {
+        assert!(std::process::Command::new("touch").args(args).status().unwrap().success());
+    };
+    let (reference, old) = (scratch.path("reference"), "-r".as_ref());
+    randlab_tests::overwrite(&reference, b"");
+    touch(&[old, file.as_os_str(), reference.as_os_str()]);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    randlab_tests::overwrite(&file, &bytes);
+    touch(&[old, reference.as_os_str(), file.as_os_str()]);
+    assert_eq!(make().len(), datasets);
+    touch(&[file.as_os_str()]);
+    assert_eq!(make(), [] as [&str; 0]);
+    let status = scratch.make_well(&["list", "DATASET=mine.toml", "PREFIX=alignment.mine.data"]);
+    assert!(status.lines().all(|line| line.starts_with("done")), "{status}");
+}
+
+#[test]
+fn what_depends_on_something_stale_is_stale() {
+    let scratch = Scratch::new(&["alignment"]);
+    scratch.make_well(&["all"]);
+    let manifest =
+        scratch.path("runs/smoke/prepare/alignment.photos.data.images.s0/stats.safetensors");
+    fs::remove_file(manifest).unwrap();
+    let why = scratch.make_well(&["why-alignment.photos.random"]);
+    assert!(why.contains("pretrain alignment.photos.random.s0: stale"), "{why}");
+    assert!(why.contains("align alignment.photos.random.pool: stale"), "{why}");
+    assert!(why.contains("which is stale"), "{why}");
+    let status = scratch.make_well(&["status"]);
+    let pages = status.lines().find(|l| l.starts_with("report")).unwrap();
+    assert_eq!(pages.split_whitespace().collect::<Vec<_>>(), ["report", "0", "0", "0", "2", "0"]);
+    // Nothing but the dataset changes, so the rest is found to be done.
+    assert_eq!(made(&scratch.make_well(&["all"])), ["prepare alignment.photos.data.images.s0"]);
+    assert!(scratch.make_well(&["why-alignment"]).lines().all(|l| l.ends_with(": done")));
+}
+
+#[test]
+fn an_experiment_without_the_scale_is_left_out() {
+    let scratch = Scratch::new(&["alignment"]);
+    let mine = scratch.path("pipelines/experiments/mine.toml");
+    let text = fs::read_to_string(scratch.path("pipelines/experiments/alignment.toml")).unwrap();
+    randlab_tests::overwrite(&mine, text.replace("[scale.smoke]", "[scale.mine]").as_bytes());
+    let status = scratch.make_well(&["status"]);
+    let said = status.lines().filter(|l| l.contains("left out") && l.contains("mine.toml")).count();
+    assert_eq!(said, 1, "{status}");
+    assert_refused(
+        &scratch,
+        &["mine"],
+        "no table [scale.smoke]; write one or choose another scale",
+    );
+}
+
+#[test]
 fn a_copied_experiment_has_a_place_on_the_page() {
     let scratch = Scratch::new(&["alignment"]);
     let experiments = scratch.path("pipelines/experiments");
@@ -94,6 +162,12 @@ fn a_copied_experiment_has_a_place_on_the_page() {
     let claims: Vec<ClaimRow> = read_table(&claims).unwrap();
     let of = |name: &str| claims.iter().filter(|c| c.experiment == name).count();
     assert!(of("mine") > 0 && of("mine") == of("alignment"));
+    // A copy whose name sorts before the original does not take its runs.
+    fs::copy(experiments.join("alignment.toml"), experiments.join("a-copy.toml")).unwrap();
+    let mut runs = made(&scratch.make_well(&["all"]));
+    runs.sort();
+    assert_eq!(runs, ["report photos", "report photos.a-copy"]);
+    assert_eq!(made(&scratch.make_well(&["all"])), [] as [&str; 0]);
 }
 
 #[test]
@@ -147,6 +221,45 @@ fn a_launcher_stands_before_every_run() {
     assert_eq!(fs::read_to_string(count).unwrap().lines().count(), runs);
 }
 
+/// `make ARGS` fails with code 2 and a line `make: error: LINE`.
+fn assert_refused(scratch: &Scratch, args: &[&str], line: &str) {
+    let output = scratch.make(args);
+    let message = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+    assert!(message.lines().any(|l| l.ends_with(line)), "{args:?}: {message}");
+    assert!(!scratch.path("runs").exists(), "{args:?}");
+}
+
+#[test]
+fn slips_on_the_command_line_are_refused_before_anything_is_made() {
+    let scratch = Scratch::new(&["alignment"]);
+    for (slip, line) in [
+        ("SCLAE=laptop", "make: error: SCLAE: unknown variable; did you mean SCALE?"),
+        ("SEED=3", "make: error: SEED: unknown variable; did you mean SEEDS?"),
+        ("lr=0.01", "make: error: lr: unknown variable"),
+    ] {
+        assert_refused(&scratch, &["alignment", slip], line);
+    }
+    for name in ["a b", "a=b", "a:b", "a#b", "~a", "a%b", "a;b", "a'b"] {
+        let output = scratch.make(&["all", &format!("RUNS={name}")]);
+        assert_eq!(output.status.code(), Some(2));
+        let message = text(&output);
+        let refused = |l: &str| l.starts_with(&format!("make: error: RUNS={name}: contains "));
+        assert!(message.lines().any(refused), "{message}");
+    }
+    let goal = "error: alignmnet: no goal of that name; did you mean alignment?";
+    assert_refused(&scratch, &["alignmnet"], goal);
+    assert_refused(
+        &scratch,
+        &["stats"],
+        "error: stats: no goal of that name; did you mean status?",
+    );
+    assert_refused(&scratch, &["all", "SEEDS=1 2 1"], "duplicate seed 1; name each seed once");
+    // The environment may hold anything.
+    let mut command = scratch.command(&["help"]);
+    assert!(command.env("SCLAE", "x").output().unwrap().status.success());
+}
+
 #[test]
 fn make_says_what_it_can_do() {
     let scratch = Scratch::new(&[]);
@@ -154,11 +267,13 @@ fn make_says_what_it_can_do() {
     for goal in ["all", "smoke", "rerun", "status", "why-%", "test", "data-cifar10", "distclean"] {
         assert!(help.lines().any(|l| l.starts_with(goal)), "{goal}: {help}");
     }
-    let graph = scratch.make_well(&["dag"]);
+    let graph = scratch.make_well(&["dag", "EXPERIMENT=alignment"]);
     assert!(graph.contains("graph LR") && graph.contains("pretrain alignment random"), "{graph}");
     let refused = scratch.make(&["clean-runs"]);
     assert!(!refused.status.success() && text(&refused).contains("CONFIRM=1"));
-    for stage in ["prepare", "pretrain", "finetune", "align", "report"] {
+    let stages = text(&scratch.run("randlab-plan", &["--stages"]));
+    assert_eq!(stages.lines().next(), Some("prepare"));
+    for stage in stages.lines() {
         let program = format!("randlab-{stage}");
         let help = text(&scratch.run(&program, &["--help"]));
         assert!(help.contains("Exit codes: 0") && help.contains("--dry-run"), "{help}");

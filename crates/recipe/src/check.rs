@@ -14,10 +14,19 @@ use crate::{
 /// # Errors
 /// [`RecipeError::Invalid`] naming experiment, place and what is wrong.
 pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
-    let panels = e.panels.iter().try_for_each(|(name, panel)| {
-        let data = e.data.get(&panel.data).ok_or_else(|| format!("no [data.{}]", panel.data));
-        data.and_then(|d| check_panel(panel, d)).map_err(|what| format!("panel.{name}: {what}"))
+    let data = e.data.iter().try_for_each(|(name, spec)| {
+        let sizes = Split::ALL.map(|split| (split.name(), spec.split.of(split)));
+        sizes
+            .into_iter()
+            .try_for_each(|(split, n)| within(split, n, 0, MOST_IMAGES))
+            .map_err(|what| format!("data.{name}.split: {what}"))
     });
+    let panels = || {
+        e.panels.iter().try_for_each(|(name, panel)| {
+            let data = e.data.get(&panel.data).ok_or_else(|| format!("no [data.{}]", panel.data));
+            data.and_then(|d| check_panel(panel, d)).map_err(|what| format!("panel.{name}: {what}"))
+        })
+    };
     let names = || {
         twice("figure", e.figures.iter().map(|f| &f.id))
             .and_then(|()| twice("claim", e.claims.iter().map(|c| &c.id)))
@@ -32,11 +41,31 @@ pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
             .iter()
             .try_for_each(|c| rule(e, &c.rule).map_err(|what| format!("claim {:?}: {what}", c.id)))
     };
-    panels
+    data.and_then(|()| panels())
         .and_then(|()| names())
         .and_then(|()| figures())
         .and_then(|()| claims())
         .map_err(|problem| RecipeError::invalid(&format!("{}.toml", e.name), problem))
+}
+
+/// Images in one split. More than any machine holds, as are the numbers below: whoever writes a larger one made a slip.
+const MOST_IMAGES: u32 = 10_000_000;
+/// Root seeds of a panel.
+pub(crate) const MOST_SEEDS: u32 = 10_000;
+const MOST_BASES: u32 = 1_000_000;
+const MOST_BATCH: u32 = 1 << 20;
+const MOST_EPOCHS: u32 = 1_000_000;
+const MOST_CLASSES: u32 = 1 << 16;
+/// Checkpoints or measurements per doubling of the step.
+const MOST_PER_OCTAVE: u32 = 1000;
+
+/// Refuses numbers out of a range, by key.
+pub(crate) fn within(key: &str, n: u32, low: u32, high: u32) -> Result<(), String> {
+    if (low..=high).contains(&n) {
+        Ok(())
+    } else {
+        Err(format!("{key} = {n} is out of range ({low} to {high})"))
+    }
 }
 
 /// Refuses names of which one stands twice.
@@ -51,16 +80,15 @@ fn twice<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), 
 }
 
 fn check_panel(panel: &Panel, data: &DataSpec) -> Result<(), String> {
-    if panel.seeds.is_empty() {
-        return Err("seeds must be at least 1".into());
-    }
     model(&panel.model).map_err(|what| format!("model: {what}"))?;
     let scales = panel.init.scale.iter().map(|(layer, scale)| (format!("scale.{layer}"), *scale));
     for (name, scale) in scales.chain([("odd_inputs".to_owned(), panel.init.odd_inputs)]) {
         above_0(&name, scale).map_err(|what| format!("init: {what}"))?;
     }
-    if panel.align.is_some_and(|align| align.random_bases < 2) {
-        return Err("align: random_bases must be at least 2, as their scatter is needed".into());
+    if let Some(align) = &panel.align {
+        // At least 2, as their scatter is needed.
+        within("random_bases", align.random_bases, 2, MOST_BASES)
+            .map_err(|what| format!("align: {what}"))?;
     }
     phase(&panel.pretrain, data.split.of(Split::Upstream))
         .map_err(|what| format!("pretrain: {what}"))?;
@@ -82,8 +110,15 @@ fn check_panel(panel: &Panel, data: &DataSpec) -> Result<(), String> {
 }
 
 fn phase(phase: &Phase, images: u32) -> Result<(), String> {
-    if phase.batch == 0 || phase.epochs == 0 {
-        return Err("batch and epochs must be at least 1".into());
+    let outputs = phase.labels.head_classes(0);
+    for (key, n, low, high) in [
+        ("batch", phase.batch, 1, MOST_BATCH),
+        ("epochs", phase.epochs, 1, MOST_EPOCHS),
+        ("checkpoints.per_octave", phase.checkpoints.per_octave, 0, MOST_PER_OCTAVE),
+        ("activity", phase.activity.unwrap_or(0), 0, MOST_PER_OCTAVE),
+        ("classes", outputs, 0, MOST_CLASSES),
+    ] {
+        within(key, n, low, high)?;
     }
     if phase.batch > images {
         return Err(format!("batch {} is larger than the {images} images", phase.batch));

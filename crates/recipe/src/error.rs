@@ -20,6 +20,14 @@ pub enum RecipeError {
         /// What does not fit, in the words of the parser.
         problem: String,
     },
+    /// The file says nothing of the scale asked for.
+    #[error("{path}: no table [scale.{scale}]; write one or choose another scale")]
+    NoScale {
+        /// The file.
+        path: String,
+        /// The scale.
+        scale: String,
+    },
     /// The values are of the right type but make no sense together.
     #[error("{path}: {problem}")]
     Invalid {

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::{
     Checkpoints, ClaimSpec, FigureSpec, InitSpec, ModelSpec, Optimizer, RecipeError, Schedule,
-    Source, SplitSizes, TransferNorm, TransferWeights, merge::merge,
+    Source, SplitSizes, TransferNorm, TransferWeights, check, merge::merge,
 };
 
 /// An experiment at one scale: what is varied, drawn and judged.
@@ -195,6 +195,14 @@ impl Experiment {
         Self::build(path, at_scale(path, text, scale)?)
     }
 
+    /// Checks what types cannot say: names that must exist and numbers that must make sense.
+    ///
+    /// # Errors
+    /// [`RecipeError::Invalid`] naming the file, the place and what is wrong.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        check::experiment(self)
+    }
+
     fn build(path: &str, table: Table) -> Result<Self, RecipeError> {
         // The parser knows line numbers only while it reads text, so errors after merging name the key path instead.
         let file: ExperimentFile = convert(path, "", table)?;
@@ -221,6 +229,9 @@ impl Panel {
     fn build(path: &str, name: &str, table: Table, seeds: u32) -> Result<Self, RecipeError> {
         let place = format!("panel.{name}: ");
         let t: PanelTable = convert(path, &place, table)?;
+        let count = t.seeds.unwrap_or(seeds);
+        check::within("seeds", count, 1, check::MOST_SEEDS)
+            .map_err(|what| RecipeError::invalid(path, format!("{place}{what}")))?;
         let base = t.finetune.unwrap_or_default();
         let all: Vec<String> = t.variant.keys().cloned().collect();
         let task = |(task, own): (String, Table)| {
@@ -234,7 +245,7 @@ impl Panel {
         };
         Ok(Self {
             data: t.data,
-            seeds: (0..t.seeds.unwrap_or(seeds)).map(Seed::new).collect(),
+            seeds: (0..count).map(Seed::new).collect(),
             model: t.model,
             init: t.init,
             pretrain: t.pretrain,
@@ -262,10 +273,8 @@ impl Dataset {
 fn at_scale(path: &str, text: &str, scale: &str) -> Result<Table, RecipeError> {
     let mut table: Table = parse(path, text)?;
     let scales = table.remove("scale").unwrap_or_else(|| Value::Table(Table::new()));
-    let over = scales.get(scale).and_then(Value::as_table).ok_or_else(|| {
-        let problem = format!("no table [scale.{scale}]; write one or choose another scale");
-        RecipeError::invalid(path, problem)
-    })?;
+    let none = || RecipeError::NoScale { path: path.to_owned(), scale: scale.to_owned() };
+    let over = scales.get(scale).and_then(Value::as_table).ok_or_else(none)?;
     Ok(merge(table, over))
 }
 

@@ -1,26 +1,19 @@
-//! Experiments in TOML and their expansion into one resolved configuration per run.
+//! Experiments in TOML, and the resolved configurations of runs.
 //!
-//! An experiment file says what to vary. [`expand`] multiplies it out over panels, seeds, tasks and variants into a
-//! [`Plan`]: the complete configuration of every run and the edges between runs, which become make rules.
+//! An experiment file says what to vary. It is checked here; the stages multiply it out over panels, seeds, tasks and variants.
 
 mod check;
 mod claim;
 mod config;
-mod dag;
 mod error;
-mod expand;
 mod experiment;
-mod makefile;
 mod merge;
 mod model;
 mod report;
 
 pub use claim::*;
 pub use config::*;
-pub use dag::dag;
 pub use error::RecipeError;
-pub use expand::{Plan, expand};
 pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Task, Variant};
-pub use makefile::makefile;
 pub use model::{ConvLayer, InitLaw, InitSpec, ModelSpec, Stem};
 pub use report::*;

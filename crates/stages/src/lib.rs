@@ -1,33 +1,44 @@
-//! The stage programs: what they share, and what each of them does between its inputs and its outputs.
+//! The stages, the list of them, and how experiments become runs of them.
 //!
-//! A stage program reads one resolved configuration, asks [`execute`] whether the run is done already, does its work and
-//! leaves a run folder whose manifest comes last. The programs themselves are a few lines each.
+//! A stage is a type in a file of its own, a line in [`STAGES`] and a program in `bin/` that calls [`main`] with it. The
+//! planner, the include file for make, the graph and all questions follow from the list.
 
 mod align;
-mod args;
+mod alignment;
 mod compare;
-mod console;
-mod exit;
-mod job;
+mod errors;
+mod expand;
 mod prepare;
 mod report;
 mod rows;
-mod state;
-mod stop;
+mod seeds;
 mod trace;
 mod train;
 
-pub use align::align;
-pub use args::{ProgressMode, StageArgs, parse};
-pub use compare::{CompareArgs, compare};
-pub use exit::{BAD_INPUT, DONE, ENVIRONMENT, FAILED, code, print, run};
-pub use job::{Done, Job, Stage, Work, execute};
-pub use prepare::prepare;
-pub use report::report;
-pub use state::{State, outdated, state, status, why};
-pub use trace::trace;
-pub use train::train;
+use std::process::ExitCode;
 
-/// What `--help` of every stage says at its end.
-pub const EXIT_CODES: &str = "Exit codes: 0 done or already done, 1 the run failed, 2 bad usage, configuration or \
-input data, 3 disk, permission, lock or threads, 128 and the number of a signal that stopped it: the same command goes on from there.";
+use randlab_pipeline::{AnyStage, Of, Stage, program};
+
+pub use align::Align;
+pub use compare::{CompareArgs, compare};
+pub use errors::HOST;
+pub use expand::{ALL, expand};
+pub use prepare::Prepare;
+pub use report::Report;
+pub use seeds::seeds;
+pub use trace::trace;
+pub use train::{Finetune, Pretrain};
+
+/// Every stage, in the order in which data flows through them.
+pub const STAGES: &[&dyn AnyStage] = &[
+    &Of::<Prepare>::stage(),
+    &Of::<Pretrain>::stage(),
+    &Of::<Finetune>::stage(),
+    &Of::<Align>::stage(),
+    &Of::<Report>::stage(),
+];
+
+/// The program of one stage.
+pub fn main<T: Stage>() -> ExitCode {
+    program::<T>(&HOST)
+}

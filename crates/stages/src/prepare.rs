@@ -1,85 +1,78 @@
-//! `randlab-prepare`: raw files into a dataset.
+//! The stage `prepare`: raw files into a dataset.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
-use randlab_core::{Digest, RunId, Split, canonical_json};
+use randlab_core::{RunId, Split};
 use randlab_data::{Prepared, raw_inputs};
+use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work};
 use randlab_recipe::PrepareConfig;
 use randlab_store::{
     InputRef, Status,
     table::{RunRow, write_table},
 };
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    StageArgs, execute,
-    job::{Done, Job, Stage, Work},
-    rows::run_row,
-};
+use crate::rows::{place, run_row};
 
-impl Stage for PrepareConfig {
-    fn stage(&self) -> &'static str {
-        "prepare"
-    }
+/// Configuration of a prepare run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Prepare(pub PrepareConfig);
 
-    fn version(&self) -> u32 {
-        randlab_data::STAGE_VERSION
-    }
+impl Stage for Prepare {
+    const NAME: &'static str = "prepare";
+    const VERSION: u32 = randlab_data::STAGE_VERSION;
+    const ABOUT: &'static str = "Turn raw files into a dataset of images or vectors";
 
     fn id(&self) -> &RunId {
-        &self.run.id
+        &self.0.run.id
     }
 
-    fn reads(&self) -> Vec<(&'static str, RunId)> {
+    fn place(&self) -> Place {
+        place(&self.0.run)
+    }
+
+    fn needs(&self) -> Vec<RunRef> {
         Vec::new()
     }
 
     fn raw(&self) -> anyhow::Result<Vec<InputRef>> {
-        Ok(raw_inputs(&self.source)?)
+        Ok(raw_inputs(&self.0.source)?)
+    }
+
+    fn describe(&self, _root: &Path) -> anyhow::Result<String> {
+        let config = &self.0;
+        let mut text = format!("{} {}: {}", Self::NAME, config.run.id, config.source.name());
+        for split in Split::ALL {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ", {} {}", config.split.of(split), split.name());
+        }
+        Ok(text + "\nwrites images.safetensors, labels.parquet, stats.safetensors, runs.parquet\n")
+    }
+
+    fn work(&self, job: &mut Job<'_>) -> anyhow::Result<Work> {
+        let config = &self.0;
+        let mut progress = |done, total| job.progress(done, total, || "images".to_owned());
+        let prepared = randlab_data::prepare(config, &mut progress)?;
+        let mut files = prepared.write(job.dir.root(), config)?;
+        write_table(&job.dir.path("runs.parquet"), vec![row(config, job, &prepared)])?;
+        files.push("runs.parquet".to_owned());
+        Ok(Work::Done(Done {
+            files,
+            status: Status::Ok,
+            message: format!("{} {} inputs", prepared.items.len(), config.source.name()),
+            notes: prepared.notes,
+            trained: None,
+        }))
     }
 }
 
-/// Prepares the dataset `args` names.
-///
-/// # Errors
-/// What went wrong, naming the file.
-pub fn prepare(args: &StageArgs) -> anyhow::Result<u8> {
-    execute(args, |config| Ok(describe(config)), work)
-}
-
-fn describe(config: &PrepareConfig) -> String {
-    let mut text = format!("prepare {}: {}", config.run.id, config.source.name());
-    for split in Split::ALL {
-        // Writing to a String cannot fail.
-        let _ = write!(text, ", {} {}", config.split.of(split), split.name());
-    }
-    text + "\nwrites images.safetensors, labels.parquet, stats.safetensors, runs.parquet\n"
-}
-
-fn work(job: &mut Job<'_, PrepareConfig>) -> anyhow::Result<Work> {
-    let console = &mut job.console;
-    let mut progress = |done, total| console.progress(done, total, || "images".to_owned());
-    let prepared = randlab_data::prepare(job.config, &mut progress)?;
-    let mut files = prepared.write(job.dir.root(), job.config)?;
-    write_table(&job.dir.path("runs.parquet"), vec![row(job, &prepared)?])?;
-    files.push("runs.parquet".to_owned());
-    Ok(Work::Done(Done {
-        files,
-        status: Status::Ok,
-        message: format!("{} {} inputs", prepared.items.len(), job.config.source.name()),
-        notes: prepared.notes,
-        trained: None,
-    }))
-}
-
-fn row(job: &Job<'_, PrepareConfig>, prepared: &Prepared) -> anyhow::Result<RunRow> {
-    let c = job.config;
-    let digest = Digest::of(canonical_json(c)?.as_bytes());
-    let count = |split| i64::from(c.split.of(split));
-    let classes = i32::try_from(prepared.classes.len()).ok();
-    Ok(RunRow {
+fn row(config: &PrepareConfig, job: &Job<'_>, prepared: &Prepared) -> RunRow {
+    let count = |split| i64::from(config.split.of(split));
+    RunRow {
         n_train: Some(count(Split::Upstream) + count(Split::Downstream)),
         n_holdout: Some(count(Split::Holdout)),
-        n_classes: classes,
-        ..run_row(&c.run, (c.stage(), c.version()), c.source.name(), &digest, job.fingerprint)
-    })
+        n_classes: i32::try_from(prepared.classes.len()).ok(),
+        ..run_row::<Prepare>(&config.run, config.source.name(), job)
+    }
 }

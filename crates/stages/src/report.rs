@@ -1,66 +1,78 @@
-//! `randlab-report`: tables into figures, verdicts and a page.
+//! The stage `report`: tables into figures, verdicts and a page.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
+    path::Path,
 };
 
 use randlab_core::RunId;
+use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work};
 use randlab_recipe::{Drawing, ReportConfig};
 use randlab_store::Status;
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    StageArgs, execute,
-    job::{Done, Job, Stage, Work},
-};
+use crate::{Align, Pretrain};
 
-impl Stage for ReportConfig {
-    fn stage(&self) -> &'static str {
-        "report"
-    }
+/// Configuration of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Report(pub ReportConfig);
 
-    fn version(&self) -> u32 {
-        randlab_report::STAGE_VERSION
-    }
+impl Stage for Report {
+    const NAME: &'static str = "report";
+    const VERSION: u32 = randlab_report::STAGE_VERSION;
+    const ABOUT: &'static str = "Turn the tables of runs into figures, verdicts and a page";
 
     fn id(&self) -> &RunId {
-        &self.id
+        &self.0.id
     }
 
-    fn reads(&self) -> Vec<(&'static str, RunId)> {
-        let runs = self.experiments.iter().flat_map(|e| &e.runs);
-        runs.map(|run| (stage_name(&run.stage), run.info.id.clone())).collect()
+    fn place(&self) -> Place {
+        Place::default()
     }
-}
 
-/// The stages a report reads, by the names in its configuration.
-fn stage_name(name: &str) -> &'static str {
-    let known = ["prepare", "pretrain", "finetune", "align"];
-    known.into_iter().find(|stage| *stage == name).unwrap_or("unknown")
-}
-
-/// Writes the page `args` names.
-///
-/// # Errors
-/// What went wrong, naming the file.
-pub fn report(args: &StageArgs) -> anyhow::Result<u8> {
-    execute(args, |config| Ok(describe(config)), work)
-}
-
-fn describe(config: &ReportConfig) -> String {
-    let mut text = format!("report {}:\n", config.id);
-    for e in &config.experiments {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "  {}: {} runs, {} figures, {} claims",
-            e.name,
-            e.runs.len(),
-            e.figures.len(),
-            e.claims.len()
-        );
+    fn needs(&self) -> Vec<RunRef> {
+        let runs = self.0.experiments.iter().flat_map(|e| &e.runs);
+        runs.map(|run| RunRef { stage: run.stage.clone(), id: run.info.id.clone() }).collect()
     }
-    text
+
+    fn describe(&self, _root: &Path) -> anyhow::Result<String> {
+        let mut text = format!("{} {}:\n", Self::NAME, self.0.id);
+        for e in &self.0.experiments {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "  {}: {} runs, {} figures, {} claims",
+                e.name,
+                e.runs.len(),
+                e.figures.len(),
+                e.claims.len()
+            );
+        }
+        Ok(text)
+    }
+
+    fn work(&self, job: &mut Job<'_>) -> anyhow::Result<Work> {
+        let runs = self.needs();
+        let drawn = drawn(&self.0);
+        for (i, run) in runs.iter().enumerate() {
+            // Weights are many, and few of them are looked at.
+            let all =
+                run.stage == Align::NAME || run.stage == Pretrain::NAME && drawn.contains(&run.id);
+            let read = |name: &str| name != "timing.parquet" && (all || name.ends_with(".parquet"));
+            job.input(run, read)?;
+            job.progress(i as u64 + 1, runs.len() as u64, || "runs read".to_owned());
+        }
+        let files = randlab_report::build(&self.0, job.root, job.dir.root())?;
+        Ok(Work::Done(Done {
+            files,
+            status: Status::Ok,
+            notes: BTreeMap::new(),
+            trained: None,
+            message: format!("{}", job.dir.path("report.html").display()),
+        }))
+    }
 }
 
 /// Pretrain runs whose filters are drawn.
@@ -76,24 +88,4 @@ fn drawn(config: &ReportConfig) -> BTreeSet<&RunId> {
         drawn.extend(runs.map(|r| &r.info.id));
     }
     drawn
-}
-
-fn work(job: &mut Job<'_, ReportConfig>) -> anyhow::Result<Work> {
-    let runs = job.config.reads();
-    let drawn = drawn(job.config);
-    for (i, (stage, run)) in runs.iter().enumerate() {
-        // Weights are many, and few of them are looked at.
-        let all = *stage == "align" || *stage == "pretrain" && drawn.contains(run);
-        let read = |name: &str| name != "timing.parquet" && (all || name.ends_with(".parquet"));
-        job.input(stage, run, read)?;
-        job.console.progress(i as u64 + 1, runs.len() as u64, || "runs read".to_owned());
-    }
-    let files = randlab_report::build(job.config, job.root, job.dir.root())?;
-    Ok(Work::Done(Done {
-        files,
-        status: Status::Ok,
-        notes: BTreeMap::new(),
-        trained: None,
-        message: format!("{}", job.dir.path("report.html").display()),
-    }))
 }

@@ -1,21 +1,20 @@
-//! The row in `runs` of stages that do not train.
+//! What every stage says of a run in tables.
 
-use randlab_core::Digest;
+use randlab_pipeline::{Job, Place, Stage};
 use randlab_recipe::RunInfo;
 use randlab_store::{Status, table::RunRow};
 
-/// A row with everything that only training knows left out.
-pub(crate) fn run_row(
-    run: &RunInfo,
-    (stage, version): (&str, u32),
-    dataset: &str,
-    config: &Digest,
-    fingerprint: &Digest,
-) -> RunRow {
+/// Where a run stands in its experiment.
+pub(crate) fn place(run: &RunInfo) -> Place {
+    Place { experiment: run.experiment.clone(), panel: run.panel.clone(), arm: run.arm.clone() }
+}
+
+/// The row in `runs` of a run of stage `T`, with everything that only training knows left out.
+pub(crate) fn run_row<T: Stage>(run: &RunInfo, dataset: &str, job: &Job<'_>) -> RunRow {
     RunRow {
-        stage: stage.to_owned(),
+        stage: T::NAME.to_owned(),
         run_id: run.id.to_string(),
-        run_uid: format!("{}-{}", run.id, config.short()),
+        run_uid: format!("{}-{}", run.id, job.config.short()),
         experiment: run.experiment.clone(),
         panel: run.panel.clone(),
         arm: Some(run.arm.clone()).filter(|arm| !arm.is_empty()),
@@ -24,9 +23,9 @@ pub(crate) fn run_row(
         seed: run.seed.get(),
         stream_seed: run.seed.get(),
         status: Status::Ok.name().to_owned(),
-        config_digest: config.to_string(),
-        fingerprint: fingerprint.to_string(),
-        stage_version: i32::try_from(version).unwrap_or(i32::MAX),
+        config_digest: job.config.to_string(),
+        fingerprint: job.fingerprint.to_string(),
+        stage_version: i32::try_from(T::VERSION).unwrap_or(i32::MAX),
         ..RunRow::default()
     }
 }

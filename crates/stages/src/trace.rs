@@ -6,14 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use randlab_core::{ImageId, RunId};
-use randlab_recipe::{ClaimSpec, Plan, ReportedRun, TrainConfig};
+use randlab_pipeline::{Plan, Stage, refused};
+use randlab_recipe::{ClaimSpec, ReportedRun, TrainConfig};
 use randlab_store::{
     Manifest,
     table::{AlignmentRow, LabelRow, MetricRow, read_table},
 };
 use randlab_train::epoch_order;
+
+use crate::{Align, Finetune, Prepare, Pretrain, Report};
 
 /// Epochs whose steps are listed.
 const EPOCHS: u64 = 3;
@@ -23,14 +26,19 @@ const EPOCHS: u64 = 3;
 /// # Errors
 /// When there is no such run, it is not done, or it does not use the image.
 pub fn trace(plan: &Plan, root: &Path, run: &RunId, image: ImageId) -> anyhow::Result<String> {
-    let config = plan.pretrain.get(run).or_else(|| plan.finetune.get(run));
-    let config = config.with_context(|| format!("--trace {run}: no training run of that name"))?;
-    let mut text = prepared(root, config, image)?;
-    text += &trained(root, config, image)?;
-    text += &analysed(plan, root, config)?;
-    let stage = crate::job::Stage::stage(config);
+    let pretrain = plan.configs::<Pretrain>()?.remove(run).map(|c| (Pretrain::NAME, c.0));
+    let finetune = || plan.configs::<Finetune>().map(|mut all| all.remove(run));
+    let found = match pretrain {
+        Some(found) => Some(found),
+        None => finetune()?.map(|c| (Finetune::NAME, c.0)),
+    };
+    let (stage, config) =
+        found.ok_or_else(|| refused!("--trace {run}: no training run of that name"))?;
+    let mut text = prepared(root, &config, image)?;
+    text += &trained(root, (stage, &config), image)?;
+    text += &analysed(plan, root, &config)?;
     let listed = |run: &&ReportedRun| run.stage == stage && run.info.id == config.run.id;
-    for page in plan.report.values() {
+    for Report(page) in plan.configs()?.into_values() {
         let mut claims = None;
         for experiment in &page.experiments {
             // Experiments that share a run may have it in panels of different names.
@@ -63,7 +71,7 @@ fn row_of(dir: &Path, image: ImageId) -> anyhow::Result<(usize, LabelRow)> {
     let rows: Vec<LabelRow> = read_table(&path)?;
     let found =
         rows.into_iter().enumerate().find(|(_, row)| i64::from(row.image_id) == i64::from(image));
-    found.ok_or_else(|| anyhow!("image {image}: not in {}", path.display()))
+    found.ok_or_else(|| refused!("image {image}: not in {}", path.display()))
 }
 
 fn digest(dir: &Path, name: &str) -> anyhow::Result<String> {
@@ -73,7 +81,7 @@ fn digest(dir: &Path, name: &str) -> anyhow::Result<String> {
 }
 
 fn prepared(root: &Path, config: &TrainConfig, image: ImageId) -> anyhow::Result<String> {
-    let dir = folder(root, "prepare", &config.data);
+    let dir = folder(root, Prepare::NAME, &config.data);
     let (_, row) = row_of(&dir, image)?;
     let manifest = Manifest::read(&dir)?;
     let mut text = String::new();
@@ -100,8 +108,11 @@ fn prepared(root: &Path, config: &TrainConfig, image: ImageId) -> anyhow::Result
     Ok(text)
 }
 
-fn trained(root: &Path, config: &TrainConfig, image: ImageId) -> anyhow::Result<String> {
-    let stage = crate::job::Stage::stage(config);
+fn trained(
+    root: &Path,
+    (stage, config): (&str, &TrainConfig),
+    image: ImageId,
+) -> anyhow::Result<String> {
     let dir = folder(root, stage, &config.run.id);
     let (position, row) = row_of(&dir, image).with_context(|| {
         format!("image {image}: {stage} {} does not train on it", config.run.id)
@@ -137,10 +148,10 @@ fn trained(root: &Path, config: &TrainConfig, image: ImageId) -> anyhow::Result<
 
 fn analysed(plan: &Plan, root: &Path, config: &TrainConfig) -> anyhow::Result<String> {
     let mut text = String::new();
-    let reads = plan.align.values().filter(|a| a.subjects.iter().any(|s| s.run == config.run.id));
-    for align in reads {
+    let aligned = plan.configs()?.into_values().map(|Align(config)| config);
+    for align in aligned.filter(|a| a.subjects.iter().any(|s| s.run == config.run.id)) {
         let rows: Vec<AlignmentRow> =
-            read_table(&folder(root, "align", &align.run.id).join("alignment.parquet"))?;
+            read_table(&folder(root, Align::NAME, &align.run.id).join("alignment.parquet"))?;
         let Some(last) = rows.last() else { continue };
         let patches = last
             .n_patches

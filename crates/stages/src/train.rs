@@ -1,75 +1,120 @@
-//! `randlab-pretrain` and `randlab-finetune`: one loop, told apart by the split they train on.
+//! The stages `pretrain` and `finetune`: one loop, told apart by the split they train on.
 
 use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
 
-use anyhow::anyhow;
 use randlab_core::{RunId, Split};
 use randlab_data::Dataset;
 use randlab_nn::RunsOn;
+use randlab_pipeline::{Choice, Done, Job, Place, RunRef, Stage, Work, refused};
 use randlab_recipe::TrainConfig;
 use randlab_store::{Manifest, Status};
 use randlab_train::{Checkpoint, Hooks, Inputs, Outcome, Progress};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{
-    StageArgs,
-    console::Console,
-    execute,
-    job::{Done, Job, Stage, Work, read_config},
-    stop::Stop,
-};
+use crate::{Prepare, rows::place};
 
 /// Time between saved states: what a `kill -9` costs at most.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
 
-impl Stage for TrainConfig {
-    fn stage(&self) -> &'static str {
-        if self.split == Split::Upstream { "pretrain" } else { "finetune" }
-    }
+/// The option `--device`.
+const DEVICE: Choice = Choice {
+    name: "device",
+    value_name: "DEVICE",
+    default: "cpu",
+    help: "What the net runs on: cpu, cuda:N, metal:N, or auto for the first GPU if there is one",
+};
 
-    fn version(&self) -> u32 {
-        randlab_train::STAGE_VERSION
-    }
+/// Configuration of a first training phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pretrain(pub TrainConfig);
 
-    fn id(&self) -> &RunId {
-        &self.run.id
-    }
+/// Configuration of a second training phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Finetune(pub TrainConfig);
 
-    fn reads(&self) -> Vec<(&'static str, RunId)> {
-        let parent = self.parent().map(|parent| ("pretrain", parent.clone()));
-        std::iter::once(("prepare", self.data.clone())).chain(parent).collect()
-    }
+/// The two stages differ in names and in the split that is theirs.
+macro_rules! training {
+    ($stage:ident, $name:literal, $about:literal, $split:expr, $other:ident) => {
+        impl Stage for $stage {
+            const NAME: &'static str = $name;
+            const VERSION: u32 = randlab_train::STAGE_VERSION;
+            const ABOUT: &'static str = $about;
+            const OPTIONS: &'static [Choice] = &[DEVICE];
+            const STOPS: bool = true;
+
+            fn id(&self) -> &RunId {
+                &self.0.run.id
+            }
+
+            fn place(&self) -> Place {
+                place(&self.0.run)
+            }
+
+            fn needs(&self) -> Vec<RunRef> {
+                let parent = self.0.parent().map(RunRef::of::<Pretrain>);
+                std::iter::once(RunRef::of::<Prepare>(&self.0.data)).chain(parent).collect()
+            }
+
+            fn check(&self) -> Result<(), String> {
+                if self.0.split == $split {
+                    return Ok(());
+                }
+                let (split, other) = (self.0.split.name(), $other::NAME);
+                Err(format!("trains on the {split} images; use randlab-{other}"))
+            }
+
+            fn prepare_process(option: &dyn Fn(&str) -> String) -> anyhow::Result<()> {
+                prepare_process(&option(DEVICE.name))
+            }
+
+            fn describe(&self, root: &Path) -> anyhow::Result<String> {
+                describe::<Self>(&self.0, root)
+            }
+
+            fn work(&self, job: &mut Job<'_>) -> anyhow::Result<Work> {
+                train(&self.0, job)
+            }
+        }
+    };
 }
 
-/// Trains the run `args` names on the device of that name; `split` is the one the program stands for.
-///
-/// # Errors
-/// What went wrong, naming the file.
-pub fn train(args: &StageArgs, split: Split, device: &str) -> anyhow::Result<u8> {
-    let device: RunsOn =
-        device.parse().map_err(|problem| anyhow!("--device {device}: {problem}"))?;
-    let config: TrainConfig = read_config(&args.plan)?;
-    if config.split != split {
-        return Err(anyhow!(
-            "{}: trains on the {} images; use randlab-{}",
-            args.plan.display(),
-            config.split.name(),
-            config.stage()
-        ));
-    }
+training!(
+    Pretrain,
+    "pretrain",
+    "Train a net on the upstream images, as a rule with random labels",
+    Split::Upstream,
+    Finetune
+);
+training!(
+    Finetune,
+    "finetune",
+    "Train a net on the downstream images, from weights of a pre-trained one or from scratch",
+    Split::Downstream,
+    Pretrain
+);
+
+fn prepare_process(device: &str) -> anyhow::Result<()> {
+    runs_on(device)?;
     randlab_kernels::prepare_process().map_err(|error| {
         let message = format!("no threads to compute with: {error}");
         anyhow::Error::new(error).context(message)
-    })?;
-    let stop = Stop::listen();
-    execute(args, |config| describe(config, &args.out), |job| work(job, &device, &stop))
+    })
 }
 
-fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn, stop: &Stop) -> anyhow::Result<Work> {
-    let data = Dataset::open(&job.input("prepare", &job.config.data, is_data)?)?;
-    let parent = match job.config.parent() {
+fn runs_on(device: &str) -> anyhow::Result<RunsOn> {
+    device.parse().map_err(|problem| refused!("--device {device}: {problem}"))
+}
+
+fn train(config: &TrainConfig, job: &mut Job<'_>) -> anyhow::Result<Work> {
+    let device = runs_on(job.option(DEVICE.name))?;
+    let data = Dataset::open(&job.input(&RunRef::of::<Prepare>(&config.data), is_data)?)?;
+    let parent = match config.parent() {
         Some(parent) => {
-            let dir = job.input("pretrain", parent, |name| name == Checkpoint::FINAL)?;
+            let run = RunRef::of::<Pretrain>(parent);
+            let dir = job.input(&run, |name| name == Checkpoint::FINAL)?;
             let path = dir.join(Checkpoint::FINAL);
             let checkpoint = Checkpoint::read(&path)?;
             Some((path.display().to_string(), checkpoint, Manifest::read(&dir)?.status))
@@ -79,24 +124,16 @@ fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn, stop: &Stop) -> anyhow:
     let inputs = Inputs {
         data: &data,
         parent: parent.as_ref().map(|(path, checkpoint, _)| (path.as_str(), checkpoint)),
-        device,
+        device: &device,
     };
-    let mut hooks = Surroundings { console: &mut job.console, stop };
-    match randlab_train::train(job.config, job.fingerprint, &inputs, job.dir, &mut hooks)? {
+    let (fingerprint, dir) = (job.fingerprint, job.dir);
+    let mut hooks = Surroundings(job);
+    match randlab_train::train(config, fingerprint, &inputs, dir, &mut hooks)? {
         Outcome::Stopped { step } => Ok(Work::Stopped {
-            signal: stop.signal().unwrap_or(15),
-            message: format!("stopped at step {step}; the same command goes on from there"),
+            signal: job.signal().unwrap_or(15),
+            message: format!("stopped at step {step}; the same command resumes the run"),
         }),
         Outcome::Finished { status, files, accuracy, seconds, images } => {
-            let target = job.config.target.unwrap_or(0.0);
-            let message = match status {
-                Status::Ok => format!("accuracy {accuracy:.3} on its training labels"),
-                Status::NotConverged => {
-                    format!(
-                        "NOT CONVERGED: accuracy {accuracy:.3} on its training labels, below {target}"
-                    )
-                }
-            };
             let mut notes = BTreeMap::from([
                 ("train_accuracy".to_owned(), json!(accuracy)),
                 ("device".to_owned(), json!(device.name())),
@@ -104,7 +141,17 @@ fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn, stop: &Stop) -> anyhow:
             if let Some((_, _, status)) = parent {
                 notes.insert("parent_status".to_owned(), json!(status));
             }
+            let message = outcome(status, accuracy, config.target.unwrap_or(0.0));
             Ok(Work::Done(Done { files, status, notes, trained: Some((seconds, images)), message }))
+        }
+    }
+}
+
+fn outcome(status: Status, accuracy: f64, target: f64) -> String {
+    match status {
+        Status::Ok => format!("accuracy {accuracy:.3} on its training labels"),
+        Status::NotConverged => {
+            format!("NOT CONVERGED: accuracy {accuracy:.3} on its training labels, below {target}")
         }
     }
 }
@@ -114,18 +161,16 @@ fn is_data(name: &str) -> bool {
     ["images.safetensors", "stats.safetensors", "labels.parquet"].contains(&name)
 }
 
-struct Surroundings<'a> {
-    console: &'a mut Console,
-    stop: &'a Stop,
-}
+/// What training asks of the process around it.
+struct Surroundings<'a, 'b>(&'a mut Job<'b>);
 
-impl Hooks for Surroundings<'_> {
+impl Hooks for Surroundings<'_, '_> {
     fn stop(&self) -> bool {
-        self.stop.signal().is_some()
+        self.0.signal().is_some()
     }
 
     fn progress(&mut self, at: &Progress) {
-        self.console.progress(at.step, at.steps, || {
+        self.0.progress(at.step, at.steps, || {
             format!("steps, loss {:.3}, accuracy {:.2}", at.loss, at.accuracy)
         });
     }
@@ -136,14 +181,13 @@ impl Hooks for Surroundings<'_> {
 }
 
 /// Layers, sizes and steps; needs the prepared dataset, whose shape and classes the net is made for.
-fn describe(config: &TrainConfig, out: &Path) -> anyhow::Result<String> {
-    let root = out.parent().and_then(Path::parent).unwrap_or(Path::new("."));
-    let data = Dataset::open(&root.join("prepare").join(config.data.as_str()))?;
+fn describe<T: Stage>(config: &TrainConfig, root: &Path) -> anyhow::Result<String> {
+    let data = Dataset::open(&root.join(Prepare::NAME).join(config.data.as_str()))?;
     let classes = config.labels.head_classes(data.classes()) as usize;
     let layers = randlab_nn::layers(&config.model, data.shape(), classes)?;
     let images = data.ids(config.split).len();
     let per_epoch = images / config.batch.max(1) as usize;
-    let mut text = format!("{} {}: {} net\n", config.stage(), config.run.id, config.model.name());
+    let mut text = format!("{} {}: {} net\n", T::NAME, config.run.id, config.model.name());
     let width = layers.iter().map(|layer| layer.name.len()).max().unwrap_or(0);
     let mut parameters = 0;
     for layer in &layers {

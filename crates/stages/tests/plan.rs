@@ -56,7 +56,7 @@ fn seeds_on_the_command_line_take_the_place_of_all_others() {
         runs.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     assert!(!names.is_empty());
     // The line that makes a verdict again has them, too.
-    let page = fs::read_to_string(dir.path().join("plan/report/photos.toml")).unwrap();
+    let page = fs::read_to_string(dir.path().join("plan/report/photos.s900-901.toml")).unwrap();
     assert!(page.contains("\nseeds = [900, 901]\n"), "{page}");
     assert!(names.iter().all(|n| n.contains(".s900.") || n.contains(".s901.")), "{names:?}");
 }
@@ -70,6 +70,8 @@ fn wrong_input_is_one_line_and_code_2() {
         (["--dataset", "mine.toml"], "mine.toml"),
         (["--seeds", "x"], "--seeds"),
         (["--with", "nope"], "--with nope"),
+        (["--goal", "alignmnet"], "alignmnet: no goal of that name; did you mean alignment?"),
+        (["--why", "alignmnet"], "--why alignmnet: no run of that name"),
     ] {
         let output = plan(dir.path(), &args);
         let message = String::from_utf8_lossy(&output.stderr);

@@ -1,19 +1,5 @@
-//! Compare the first layer of pre-trained nets with the covariance of what it looked at.
+//! The program of [`randlab_stages::Align`].
 
-use std::process::ExitCode;
-
-use clap::Parser;
-use randlab_stages::{EXIT_CODES, StageArgs, align, parse, run};
-
-/// Compare the first layer of pre-trained nets with the covariance of what it looked at.
-#[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
-struct Args {
-    #[command(flatten)]
-    stage: StageArgs,
-}
-
-fn main() -> ExitCode {
-    let args: Args = parse();
-    run("randlab-align", || align(&args.stage))
+fn main() -> std::process::ExitCode {
+    randlab_stages::main::<randlab_stages::Align>()
 }

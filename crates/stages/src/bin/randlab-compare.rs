@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use randlab_stages::{CompareArgs, compare, parse, run};
+use randlab_pipeline::{parse, run};
+use randlab_stages::{CompareArgs, HOST, compare};
 
 /// Say which runs, tensors and tables differ between two folders of runs, which may be of different versions.
 #[derive(Parser)]
@@ -18,5 +19,5 @@ struct Args {
 
 fn main() -> ExitCode {
     let args: Args = parse();
-    run("randlab-compare", || compare(&args.compare))
+    run(&HOST, "randlab-compare", || compare(&args.compare))
 }

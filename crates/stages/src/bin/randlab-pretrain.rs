@@ -1,27 +1,8 @@
-//! Train a net on the upstream images, as a rule with random labels.
-
-use std::process::ExitCode;
-
-use clap::Parser;
-use randlab_core::Split;
-use randlab_kernels::LineAligned;
-use randlab_stages::{EXIT_CODES, StageArgs, parse, run, train};
+//! The program of [`randlab_stages::Pretrain`].
 
 #[global_allocator]
-static HEAP: LineAligned = LineAligned;
+static HEAP: randlab_kernels::LineAligned = randlab_kernels::LineAligned;
 
-/// Train a net on the upstream images, as a rule with random labels.
-#[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
-struct Args {
-    #[command(flatten)]
-    stage: StageArgs,
-    /// What the net runs on: cpu, cuda:N, metal:N, or auto for the first GPU if there is one
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    device: String,
-}
-
-fn main() -> ExitCode {
-    let args: Args = parse();
-    run("randlab-pretrain", || train(&args.stage, Split::Upstream, &args.device))
+fn main() -> std::process::ExitCode {
+    randlab_stages::main::<randlab_stages::Pretrain>()
 }

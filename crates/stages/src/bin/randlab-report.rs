@@ -1,19 +1,5 @@
-//! Turn tables into figures, verdicts and a page.
+//! The program of [`randlab_stages::Report`].
 
-use std::process::ExitCode;
-
-use clap::Parser;
-use randlab_stages::{EXIT_CODES, StageArgs, parse, report, run};
-
-/// Turn tables into figures, verdicts and a page.
-#[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
-struct Args {
-    #[command(flatten)]
-    stage: StageArgs,
-}
-
-fn main() -> ExitCode {
-    let args: Args = parse();
-    run("randlab-report", || report(&args.stage))
+fn main() -> std::process::ExitCode {
+    randlab_stages::main::<randlab_stages::Report>()
 }

@@ -6,14 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::anyhow;
+use randlab_pipeline::{LOG, refused};
 use randlab_store::{
     Manifest, StoreError,
     table::{AnyTable, Value},
 };
 
 use super::findings::Side;
-use crate::{console::LOG, state::STAGES};
+
+use crate::STAGES;
 
 /// Files of a run by their paths in its folder.
 pub(super) type Files = BTreeSet<String>;
@@ -108,12 +109,14 @@ pub(super) fn runs(root: &Path) -> anyhow::Result<Vec<Run>> {
         }
     }
     if runs.is_empty() {
-        return Err(anyhow!(
+        return Err(refused!(
             "{}: no finished runs in it; want the folder of a scale, such as runs/smoke",
             root.display()
         ));
     }
-    runs.sort_by_key(|run| STAGES.iter().position(|s| *s == run.stage).unwrap_or(STAGES.len()));
+    runs.sort_by_key(|run| {
+        STAGES.iter().position(|s| s.name() == run.stage).unwrap_or(STAGES.len())
+    });
     Ok(runs)
 }
 
@@ -131,6 +134,7 @@ fn about(dir: &Path) -> Option<[String; 4]> {
 }
 
 /// Runs of both sides that belong together, and those without a counterpart.
+#[expect(clippy::type_complexity, reason = "pairs and what is left over")]
 pub(super) fn pairs(a: Vec<Run>, mut b: Vec<Run>) -> (Vec<(Run, Run)>, Vec<(Run, Side)>) {
     let (mut pairs, mut only) = (Vec::new(), Vec::new());
     let mut rest = Vec::new();

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 
 use randlab_store::{AnyTensors, StoreError, read, table::AnyTable};
 
-use crate::{DONE, FAILED, print};
 use findings::{Findings, Side};
 use folder::{Kind, Run};
+use randlab_pipeline::{DONE, FAILED, print};
 
 /// Two folders and what may differ between them.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,7 +46,7 @@ fn table_column(text: &str) -> Result<String, String> {
 /// When one of them is no folder of runs.
 pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     let findings = findings(&args.a, &args.b, &args.allow_column)?;
-    print(&findings.text(args.all));
+    print(&findings.text(args.all))?;
     Ok(if findings.agree() { DONE } else { FAILED })
 }
 

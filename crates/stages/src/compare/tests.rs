@@ -184,9 +184,10 @@ fn what_is_no_folder_of_runs_is_refused() {
     let (empty, good) = (tempfile::tempdir().unwrap(), folder(PLAIN));
     let error = compared(empty.path(), good.path(), &[]).unwrap_err();
     assert!(error.to_string().contains("no finished runs in it"), "{error}");
+    assert_eq!(crate::HOST.code(&error), randlab_pipeline::BAD_INPUT);
     let missing = empty.path().join("none");
     let error = compared(&missing, good.path(), &[]).unwrap_err();
-    assert_eq!(crate::code(&error), crate::BAD_INPUT);
+    assert_eq!(crate::HOST.code(&error), randlab_pipeline::BAD_INPUT);
 }
 
 fn column(name: &str, key: bool, cells: &[i64]) -> Column {

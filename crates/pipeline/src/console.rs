@@ -16,7 +16,7 @@ use crate::args::ProgressMode;
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Where log events go, in the run's folder.
-pub(crate) const LOG: &str = "log.jsonl";
+pub const LOG: &str = "log.jsonl";
 
 /// One run's voice.
 pub(crate) struct Console {

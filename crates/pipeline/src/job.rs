@@ -3,46 +3,25 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::Instant,
+    process::ExitCode,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow};
-use randlab_align::AlignError;
-use randlab_core::{Digest, RunId, canonical_json};
-use randlab_moments::MomentsError;
-use randlab_nn::NnError;
+use randlab_core::{Digest, canonical_json};
 use randlab_store::{
     FileRef, InputRef, Manifest, RunDir, Status, StoreError, publish, read,
     table::{TimingRow, write_table},
 };
-use randlab_train::TrainError;
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    DONE, StageArgs,
-    args::command_line,
+    DONE, FAILED, Host, RunRef, Stage, StageArgs,
+    args::{command_line, parse_stage, program_name},
     console::{Console, LOG, log_to},
+    exit::{print, run},
+    refused,
+    stop::Stop,
 };
-
-/// A stage's configuration: what the run is and what it reads.
-pub trait Stage: Serialize + DeserializeOwned {
-    /// `prepare`, `pretrain`, `finetune`, `align` or `report`.
-    fn stage(&self) -> &'static str;
-    /// Raised when the stage's numbers change.
-    fn version(&self) -> u32;
-    /// Name of the run.
-    fn id(&self) -> &RunId;
-    /// Runs it reads, as stage and name.
-    fn reads(&self) -> Vec<(&'static str, RunId)>;
-    /// Files from outside it reads.
-    ///
-    /// # Errors
-    /// When they are not there.
-    fn raw(&self) -> anyhow::Result<Vec<InputRef>> {
-        Ok(Vec::new())
-    }
-}
 
 /// What a stage's work ended with.
 pub enum Work {
@@ -72,45 +51,66 @@ pub struct Done {
 }
 
 /// A run being worked on.
-pub struct Job<'a, C> {
-    /// The configuration.
-    pub config: &'a C,
+pub struct Job<'a> {
     /// The run's folder, locked.
     pub dir: &'a RunDir,
+    /// Digest of the canonical configuration.
+    pub config: &'a Digest,
     /// Identity of configuration and inputs.
     pub fingerprint: &'a Digest,
     /// Folder of the scale: runs are `ROOT/STAGE/RUN`.
     pub root: &'a Path,
-    pub(crate) console: Console,
+    options: &'a BTreeMap<&'static str, String>,
+    stop: Option<Stop>,
+    console: Console,
 }
 
 /// Name of the copy of its configuration in a run's folder.
 pub(crate) const CONFIG: &str = "config.toml";
 
-impl<C> Job<'_, C> {
+impl Job<'_> {
     /// Folder of a run this one reads, after comparing those of its files that `wanted` names with their digests.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] naming the file that has changed.
     pub fn input(
         &self,
-        stage: &str,
-        run: &RunId,
+        run: &RunRef,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<PathBuf, StoreError> {
-        let dir = self.root.join(stage).join(run.as_str());
+        let dir = folder(self.root, run);
         for file in Manifest::read(&dir)?.outputs.iter().filter(|file| wanted(&file.name)) {
             file.read_checked(&dir)?;
         }
         Ok(dir)
     }
+
+    /// Value of one of [`Stage::OPTIONS`]; empty for a name that is not among them.
+    pub fn option(&self, name: &str) -> &str {
+        self.options.get(name).map_or("", String::as_str)
+    }
+
+    /// The signal that asked the run to stop, if one did; none if the stage does not look at signals.
+    pub fn signal(&self) -> Option<u8> {
+        self.stop.as_ref().and_then(Stop::signal)
+    }
+
+    /// `done` of `total` units of work are done; `detail` says more where a number is at hand.
+    pub fn progress(&mut self, done: u64, total: u64, detail: impl FnOnce() -> String) {
+        self.console.progress(done, total, detail);
+    }
+}
+
+/// Folder of a run.
+pub(crate) fn folder(root: &Path, run: &RunRef) -> PathBuf {
+    root.join(&run.stage).join(run.id.as_str())
 }
 
 /// The inputs, configuration digest and fingerprint of a run.
-pub(crate) struct Identity {
-    pub inputs: Vec<InputRef>,
-    pub config: Digest,
-    pub fingerprint: Digest,
+struct Identity {
+    inputs: Vec<InputRef>,
+    config: Digest,
+    fingerprint: Digest,
 }
 
 impl Identity {
@@ -118,18 +118,18 @@ impl Identity {
     ///
     /// # Errors
     /// When a run it reads is not done.
-    pub fn of<C: Stage>(config: &C, root: &Path) -> anyhow::Result<Self> {
+    fn of<T: Stage>(config: &T, root: &Path) -> anyhow::Result<Self> {
         let mut inputs = config.raw()?;
-        for (stage, run) in config.reads() {
-            let dir = root.join(stage).join(run.as_str());
+        for run in config.needs() {
+            let dir = folder(root, &run);
             if !dir.join(Manifest::NAME).exists() {
-                return Err(anyhow!("{}: not done; make it first", dir.display()));
+                return Err(refused!("{}: not done; make it first", dir.display()));
             }
             let digest = Manifest::read(&dir)?.identity();
-            inputs.push(InputRef { name: format!("{stage}/{run}"), digest });
+            inputs.push(InputRef { name: run.to_string(), digest });
         }
         let digest = Digest::of(canonical_json(config)?.as_bytes());
-        let fingerprint = Manifest::fingerprint(config.stage(), config.version(), &digest, &inputs);
+        let fingerprint = Manifest::fingerprint(T::NAME, T::VERSION, &digest, &inputs);
         Ok(Self { inputs, config: digest, fingerprint })
     }
 }
@@ -138,57 +138,61 @@ impl Identity {
 ///
 /// # Errors
 /// Naming the file, the line and the key.
-pub(crate) fn read_config<C: DeserializeOwned>(path: &Path) -> anyhow::Result<C> {
+fn read_config<T: Stage>(path: &Path) -> anyhow::Result<T> {
     let text = String::from_utf8(read(path)?)
-        .map_err(|_| anyhow!("{}: not a text file", path.display()))?;
-    toml::from_str(&text).map_err(|error| {
+        .map_err(|_| refused!("{}: not a text file", path.display()))?;
+    let config: T = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |s| text[..s.start].matches('\n').count() + 1);
-        anyhow!("{}: line {line}: {}", path.display(), error.message())
-    })
+        refused!("{}: line {line}: {}", path.display(), error.message())
+    })?;
+    config.check().map_err(|problem| refused!("{}: {problem}", path.display()))?;
+    Ok(config)
 }
 
-/// Does one run: nothing if it is done already, else `work` and then the manifest. `describe` says what it would do.
-///
-/// # Errors
-/// What went wrong, naming the file.
-pub fn execute<C: Stage>(
+/// The program of the stage `T`: parses the command line and executes the run.
+pub fn program<T: Stage>(host: &Host) -> ExitCode {
+    let (args, options) = parse_stage::<T>();
+    run(host, &program_name::<T>(), || execute::<T>(host, &args, &options))
+}
+
+/// Does one run: nothing if it is done already, else its work and then the manifest.
+fn execute<T: Stage>(
+    host: &Host,
     args: &StageArgs,
-    describe: impl FnOnce(&C) -> anyhow::Result<String>,
-    work: impl FnOnce(&mut Job<'_, C>) -> anyhow::Result<Work>,
+    options: &BTreeMap<&'static str, String>,
 ) -> anyhow::Result<u8> {
-    let config: C = read_config(&args.plan)?;
-    let named = |error| about(error, &args.plan);
+    T::prepare_process(&|name| options.get(name).cloned().unwrap_or_default())?;
+    let stop = T::STOPS.then(Stop::listen);
+    let config: T = read_config(&args.plan)?;
+    let named = |error| about(host, error, &args.plan);
     if args.dry_run {
-        crate::exit::print(&describe(&config).map_err(named)?);
+        let root = args.out.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+        print(&config.describe(root).map_err(named)?)?;
         return Ok(DONE);
     }
     let root = root_of(&config, &args.out)?;
     let identity = Identity::of(&config, root)?;
-    let dir = RunDir::open(&args.out)?;
-    let name = format!("{} {}", config.stage(), config.id());
+    let dir = open(&args.out)?;
+    let name = format!("{} {}", T::NAME, config.id());
+    let console = Console::new(name, args.progress);
     if dir.finished(&identity.fingerprint).is_some() {
-        dir.touch_manifest()?;
-        Console::new(name, args.progress).finish("already done");
+        console.finish("already done");
         return Ok(DONE);
     }
     // From here on the folder is no finished run, whatever it was.
     dir.remove(Manifest::NAME)?;
     dir.remove("failed.json")?;
     log_to(&dir)?;
-    let span = tracing::info_span!("run", stage = config.stage(), run_id = %config.id());
+    let span = tracing::info_span!("run", stage = T::NAME, run_id = %config.id());
     let _entered = span.enter();
     tracing::info!(command = command_line(), fingerprint = %identity.fingerprint, "start");
     let begun = Instant::now();
-    let mut job = Job {
-        config: &config,
-        dir: &dir,
-        fingerprint: &identity.fingerprint,
-        root,
-        console: Console::new(name, args.progress),
-    };
-    let done = work(&mut job).map_err(named).inspect_err(|error| record_failure(&dir, error));
+    let (digest, fingerprint) = (&identity.config, &identity.fingerprint);
+    let mut job = Job { dir: &dir, config: digest, fingerprint, root, options, stop, console };
+    let work = config.work(&mut job).map_err(named);
+    let work = work.inspect_err(|error| record_failure(host, &dir, error));
     let console = job.console;
-    match done? {
+    match work? {
         Work::Stopped { signal, message } => {
             console.finish(&message);
             Ok(128 + signal)
@@ -198,52 +202,59 @@ pub fn execute<C: Stage>(
             let seconds = seconds.unwrap_or_else(|| begun.elapsed().as_secs_f64());
             write_table(&dir.path("timing.parquet"), vec![timing(&config, seconds, images)])?;
             let message = format!("{} ({seconds:.1} s)", done.message);
-            finish(&config, &dir, identity, done)?;
+            finish(host, &config, &dir, identity, done)?;
             console.finish(&message);
             Ok(DONE)
         }
     }
 }
 
-/// Names the configuration in errors that say only what of a net or an analysis does not fit.
-fn about(error: anyhow::Error, plan: &Path) -> anyhow::Error {
-    let nameless = match error.downcast_ref::<TrainError>() {
-        Some(e) => matches!(
-            e,
-            TrainError::Net(_)
-                | TrainError::Labels(_)
-                | TrainError::Moments(_)
-                | TrainError::Tensor(_)
-        ),
-        None => error.is::<NnError>() || error.is::<AlignError>() || error.is::<MomentsError>(),
-    };
-    if !nameless {
+/// Locks the run's folder. Whoever asks for the state of a run holds its lock for a moment, so one refusal means little.
+fn open(out: &Path) -> Result<RunDir, StoreError> {
+    for _ in 0..3 {
+        match RunDir::open(out) {
+            Err(StoreError::Locked { .. }) => std::thread::sleep(Duration::from_millis(30)),
+            result => return result,
+        }
+    }
+    RunDir::open(out)
+}
+
+/// Prefixes the path of the configuration to errors that name no file.
+fn about(host: &Host, error: anyhow::Error, plan: &Path) -> anyhow::Error {
+    if host.recognise(&error).is_some_and(|known| known.names_file) {
         return error;
     }
     let message = format!("{}: {error}", plan.display());
     error.context(message)
 }
 
-/// Folder of the scale, given that of the run. What lies in another run's folder is not to be overwritten by a slip.
-fn root_of<'a, C: Stage>(config: &C, out: &'a Path) -> anyhow::Result<&'a Path> {
-    let own = Path::new(config.stage()).join(config.id().as_str());
+/// Folder of the scale, given that of the run. The folder must bear the name of the run, so that a slip overwrites no other.
+fn root_of<'a, T: Stage>(config: &T, out: &'a Path) -> anyhow::Result<&'a Path> {
+    let own = Path::new(T::NAME).join(config.id().as_str());
     let root = out.ancestors().nth(2).filter(|_| out.ends_with(&own));
-    root.with_context(|| {
-        format!("--out {}: want a path that ends in {}", out.display(), own.display())
+    root.ok_or_else(|| {
+        refused!("--out {}: want a path that ends in {}", out.display(), own.display())
     })
 }
 
-/// Copies the configuration into the run's folder and writes the manifest, last. Then what is no part of the run goes: the
-/// state it would have gone on from, and what an earlier configuration left.
-fn finish<C: Stage>(config: &C, dir: &RunDir, id: Identity, done: Done) -> anyhow::Result<()> {
+/// Copies the configuration into the run's folder and writes the manifest, last. Finally deletes the resume state and files
+/// left by earlier configurations.
+fn finish<T: Stage>(
+    host: &Host,
+    config: &T,
+    dir: &RunDir,
+    id: Identity,
+    done: Done,
+) -> anyhow::Result<()> {
     publish(&dir.path(CONFIG), toml::to_string(config)?.as_bytes())?;
     let own = ["timing.parquet", CONFIG].map(str::to_owned);
     let mut names: Vec<String> = done.files.into_iter().chain(own).collect();
     names.sort();
     let outputs = names.iter().map(|name| FileRef::of(dir.root(), name));
     let manifest = Manifest {
-        stage: config.stage().to_owned(),
-        stage_version: config.version(),
+        stage: T::NAME.to_owned(),
+        stage_version: T::VERSION,
         run: config.id().clone(),
         fingerprint: id.fingerprint,
         config: id.config,
@@ -251,7 +262,7 @@ fn finish<C: Stage>(config: &C, dir: &RunDir, id: Identity, done: Done) -> anyho
         outputs: outputs.collect::<Result<_, _>>()?,
         status: done.status,
         notes: done.notes,
-        environment: environment(),
+        environment: environment(host),
     };
     dir.finish(&manifest)?;
     let outputs = manifest.outputs.iter().map(|file| file.name.as_str());
@@ -259,9 +270,9 @@ fn finish<C: Stage>(config: &C, dir: &RunDir, id: Identity, done: Done) -> anyho
     Ok(dir.clear_except(&kept)?)
 }
 
-/// Leaves `failed.json` for a run that came to a bad end of its own, so that one sees why without its log.
-fn record_failure(dir: &RunDir, error: &anyhow::Error) {
-    if crate::code(error) != crate::FAILED {
+/// Leaves `failed.json` for a run that failed, so that the reason is at hand without its log.
+fn record_failure(host: &Host, dir: &RunDir, error: &anyhow::Error) {
+    if host.code(error) != FAILED {
         return;
     }
     let text = json!({ "status": "diverged", "reason": error.to_string() }).to_string();
@@ -270,9 +281,9 @@ fn record_failure(dir: &RunDir, error: &anyhow::Error) {
     }
 }
 
-fn timing<C: Stage>(config: &C, seconds: f64, images: Option<u64>) -> TimingRow {
+fn timing<T: Stage>(config: &T, seconds: f64, images: Option<u64>) -> TimingRow {
     TimingRow {
-        stage: config.stage().to_owned(),
+        stage: T::NAME.to_owned(),
         run_id: config.id().to_string(),
         seconds,
         images_per_s: images.map(|n| n as f64 / seconds.max(1e-9)),
@@ -281,16 +292,16 @@ fn timing<C: Stage>(config: &C, seconds: f64, images: Option<u64>) -> TimingRow 
     }
 }
 
-/// What is not the same everywhere, for whoever asks why two machines differ.
-fn environment() -> BTreeMap<String, Value> {
-    BTreeMap::from([
+/// What differs between machines: a first answer to why two runs differ.
+fn environment(host: &Host) -> BTreeMap<String, Value> {
+    let own = [
         ("command".to_owned(), json!(command_line())),
         ("cpu".to_owned(), json!(cpu())),
         ("cores".to_owned(), json!(std::thread::available_parallelism().map_or(1, usize::from))),
-        ("instructions".to_owned(), json!(randlab_kernels::instruction_set())),
         ("threads".to_owned(), json!(rayon::current_num_threads())),
         ("version".to_owned(), json!(env!("CARGO_PKG_VERSION"))),
-    ])
+    ];
+    own.into_iter().chain((host.facts)()).collect()
 }
 
 fn cpu() -> String {

@@ -1,55 +1,46 @@
 //! From experiments to runs: one complete configuration each, and which run needs which.
 
-use std::{collections::BTreeMap, fmt::Debug};
+use std::collections::BTreeMap;
 
 use randlab_core::{RunId, Seed, Split};
-
-use crate::{
-    AlignConfig, Dataset, Experiment, Panel, Phase, PrepareConfig, RecipeError, ReportConfig,
-    ReportedExperiment, ReportedRun, RunInfo, Subject, TrainConfig, Transfer, TransferNorm,
-    TransferWeights, check,
-    experiment::{DataSpec, Task, Variant},
+use randlab_pipeline::{Plan, RunRef, Stage, refused};
+use randlab_recipe::{
+    AlignConfig, DataSpec, Dataset, Experiment, Panel, Phase, PrepareConfig, ReportConfig,
+    ReportedExperiment, ReportedRun, RunInfo, Subject, Task, TrainConfig, Transfer, TransferNorm,
+    TransferWeights, Variant,
 };
+use serde_json::Value;
 
-/// Every run of a set of experiments on one dataset at one scale.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Plan {
-    /// By run.
-    pub prepare: BTreeMap<RunId, PrepareConfig>,
-    /// By run.
-    pub pretrain: BTreeMap<RunId, TrainConfig>,
-    /// By run.
-    pub finetune: BTreeMap<RunId, TrainConfig>,
-    /// By run.
-    pub align: BTreeMap<RunId, AlignConfig>,
-    /// By page: one with all experiments, and one for each of them.
-    pub report: BTreeMap<RunId, ReportConfig>,
-}
+use crate::{Align, Finetune, Prepare, Pretrain, Report, STAGES, seeds::suffix};
+
+/// Goal of make that stands for the pages of all experiments; last, the one that has them all.
+pub const ALL: &str = "all";
 
 /// Multiplies `experiments` out over panels, seeds, downstream tasks and variants.
 ///
 /// A run that differs from one before it in nothing but its name is not made again: whatever asks for it gets the first
 /// one. So experiments that look at the same nets from different sides share them without saying so.
 ///
-/// `seeds`, when given, take the place of the seeds of every panel.
+/// `seeds`, when given, take the place of the seeds of every panel; pages and pools of them have names of their own.
 ///
 /// # Errors
-/// [`RecipeError::Invalid`], naming the experiment file, when names do not fit together or a number makes no sense.
+/// Naming the experiment file, when names do not fit together or a number makes no sense.
 pub fn expand(
     experiments: &[Experiment],
     dataset: &Dataset,
     scale: &str,
     seeds: Option<&[Seed]>,
-) -> Result<Plan, RecipeError> {
-    let mut plan = Plan::default();
+) -> anyhow::Result<Plan> {
+    let mut plan = Plan::new(STAGES);
     let mut made = BTreeMap::new();
     let mut reported = Vec::new();
     for experiment in experiments {
-        check::experiment(experiment)?;
+        experiment.check()?;
         let (plan, made) = (&mut plan, &mut made);
-        let mut grid = Grid { experiment, dataset, scale, plan, made, runs: Vec::new() };
+        let runs = Vec::new();
+        let mut grid = Grid { experiment, dataset, scale, seeds, plan, made, runs };
         for (name, panel) in &experiment.panels {
-            grid.panel(name, panel, seeds.unwrap_or(&panel.seeds))?;
+            grid.panel(name, panel)?;
         }
         reported.push(ReportedExperiment {
             name: experiment.name.clone(),
@@ -60,18 +51,24 @@ pub fn expand(
             claims: experiment.claims.clone(),
         });
     }
-    let mut page = |id: String, experiments: Vec<ReportedExperiment>| {
-        let id = run_id(&id)?;
+    let mut page = |goal: &str, parts: &[&str], experiments: Vec<ReportedExperiment>| {
+        let own = seeds.map(suffix);
+        let parts: Vec<&str> = parts.iter().copied().chain(own.as_deref()).collect();
+        let id = run_id(&parts.join("."))?;
         let dataset = dataset.name.clone();
         let (scale, seeds) = (scale.to_owned(), seeds.unwrap_or_default().to_vec());
         let config = ReportConfig { id: id.clone(), scale, dataset, seeds, experiments };
-        plan.report.insert(id, config);
-        Ok::<_, RecipeError>(())
+        plan.add(&Report(config))?;
+        let page = RunRef::of::<Report>(&id);
+        plan.goals.insert(goal.to_owned(), vec![page.clone()]);
+        anyhow::Ok(page)
     };
+    let mut pages = Vec::new();
     for one in &reported {
-        page(format!("{}.{}", dataset.name, one.name), vec![one.clone()])?;
+        pages.push(page(&one.name, &[&dataset.name, &one.name], vec![one.clone()])?);
     }
-    page(dataset.name.clone(), reported)?;
+    pages.push(page(ALL, &[&dataset.name], reported)?);
+    plan.goals.insert(ALL.to_owned(), pages);
     Ok(plan)
 }
 
@@ -80,14 +77,17 @@ struct Grid<'a> {
     experiment: &'a Experiment,
     dataset: &'a Dataset,
     scale: &'a str,
+    /// In place of those of every panel.
+    seeds: Option<&'a [Seed]>,
     plan: &'a mut Plan,
     /// Name of each run by all else that is known of it.
-    made: &'a mut BTreeMap<String, RunId>,
+    made: &'a mut BTreeMap<(&'static str, String), RunId>,
     runs: Vec<ReportedRun>,
 }
 
 impl Grid<'_> {
-    fn panel(&mut self, name: &str, panel: &Panel, seeds: &[Seed]) -> Result<(), RecipeError> {
+    fn panel(&mut self, name: &str, panel: &Panel) -> anyhow::Result<()> {
+        let seeds = self.seeds.unwrap_or(&panel.seeds);
         let spec = self.experiment.data.get(&panel.data);
         let spec =
             spec.ok_or_else(|| self.invalid(&format!("panel.{name}: no [data.{}]", panel.data)))?;
@@ -97,9 +97,9 @@ impl Grid<'_> {
             let seed_part = format!("s{seed}");
             let data_parts = ["data", &panel.data, &seed_part];
             let data = self.info((&panel.data, ""), dataset, &data_parts, seed)?;
-            let data = self.prepare(data, spec);
+            let data = self.prepare(data, spec)?;
             let pretrain = self.info((name, ""), dataset, &[name, &seed_part], seed)?;
-            let mut nets = vec![self.pretrain(pretrain, &data, panel, None)];
+            let mut nets = vec![self.pretrain(pretrain, &data, panel, None)?];
             for drawn in 1..chain(panel) {
                 let arm = format!("drawn{drawn}");
                 let run = self.info((name, &arm), dataset, &[name, &arm, &seed_part], seed)?;
@@ -109,7 +109,7 @@ impl Grid<'_> {
                     weights: TransferWeights::Covariance,
                     norm: TransferNorm::Fresh,
                 };
-                nets.push(self.pretrain(run, &data, panel, Some(below)));
+                nets.push(self.pretrain(run, &data, panel, Some(below))?);
             }
             for (task, spec) in &panel.downstream {
                 for (variant, start) in
@@ -118,7 +118,7 @@ impl Grid<'_> {
                     let parts = [name, task.as_str(), variant.as_str(), seed_part.as_str()];
                     let arm = format!("{task}.{variant}");
                     let run = self.info((name, &arm), dataset, &parts, seed)?;
-                    self.finetune(run, (&data, &nets), panel, (spec, *start));
+                    self.finetune(run, (&data, &nets), panel, (spec, *start))?;
                 }
             }
             subjects.push(Subject { run: nets.swap_remove(0), data });
@@ -126,12 +126,9 @@ impl Grid<'_> {
         self.align(name, dataset, panel, &subjects, seeds)
     }
 
-    fn prepare(&mut self, info: RunInfo, spec: &DataSpec) -> RunId {
+    fn prepare(&mut self, info: RunInfo, spec: &DataSpec) -> anyhow::Result<RunId> {
         let source = spec.source.clone().unwrap_or_else(|| self.dataset.source.clone());
-        let config = PrepareConfig { run: info.clone(), split: spec.split, source };
-        let id = once(&mut self.plan.prepare, self.made, config, |c| &mut c.run);
-        self.report("prepare", RunInfo { id: id.clone(), ..info });
-        id
+        self.once(&Prepare(PrepareConfig { run: info.clone(), split: spec.split, source }), info)
     }
 
     /// The panel's net, or one on top of the frozen layers `below`.
@@ -141,14 +138,12 @@ impl Grid<'_> {
         data: &RunId,
         panel: &Panel,
         below: Option<Transfer>,
-    ) -> RunId {
+    ) -> anyhow::Result<RunId> {
         let seed = phase_seed(info.seed, 0);
         let frozen = below.as_ref().map_or(0, |t| t.layers);
         let config = train(&info, (seed, data, Split::Upstream), panel, &panel.pretrain, below);
         let config = TrainConfig { frozen, ..config };
-        let id = once(&mut self.plan.pretrain, self.made, config, |c| &mut c.run);
-        self.report("pretrain", RunInfo { id: id.clone(), ..info });
-        id
+        self.once(&Pretrain(config), info)
     }
 
     /// `nets[i]` was trained on top of `i` drawn layers.
@@ -158,7 +153,7 @@ impl Grid<'_> {
         (data, nets): (&RunId, &[RunId]),
         panel: &Panel,
         (task, start): (&Task, Variant),
-    ) {
+    ) -> anyhow::Result<()> {
         let drawn = if start.weights.on_drawn() { start.layers - 1 } else { 0 };
         let parent = nets.get(drawn as usize).filter(|_| start.needs_parent());
         let transfer = (!start.is_scratch()).then(|| Transfer {
@@ -169,8 +164,7 @@ impl Grid<'_> {
         });
         let seed = phase_seed(info.seed, 1);
         let config = train(&info, (seed, data, Split::Downstream), panel, &task.phase, transfer);
-        let id = once(&mut self.plan.finetune, self.made, config, |c| &mut c.run);
-        self.report("finetune", RunInfo { id, ..info });
+        self.once(&Finetune(config), info).map(|_| ())
     }
 
     /// One align run per pretrain run, and one over all of them.
@@ -181,30 +175,39 @@ impl Grid<'_> {
         panel: &Panel,
         subjects: &[Subject],
         seeds: &[Seed],
-    ) -> Result<(), RecipeError> {
+    ) -> anyhow::Result<()> {
         let (Some(spec), Some(first)) = (panel.align, seeds.first()) else { return Ok(()) };
         let mut runs = Vec::new();
         for (subject, &seed) in subjects.iter().zip(seeds) {
             let info = self.info((name, ""), dataset, &[name, &format!("s{seed}")], seed)?;
             runs.push((info, vec![subject.clone()]));
         }
-        let pool = self.info((name, "pool"), dataset, &[name, "pool"], *first)?;
+        let own = self.seeds.map(suffix);
+        let parts: Vec<&str> = [name, "pool"].into_iter().chain(own.as_deref()).collect();
+        let pool = self.info((name, "pool"), dataset, &parts, *first)?;
         runs.push((pool, subjects.to_vec()));
         for (info, subjects) in runs {
             let config =
                 AlignConfig { run: info.clone(), subjects, random_bases: spec.random_bases };
-            let id = once(&mut self.plan.align, self.made, config, |c| &mut c.run);
-            self.report("align", RunInfo { id, ..info });
+            self.once(&Align(config), info)?;
         }
         Ok(())
     }
 
-    /// Panels may share a run; each lists it under its own name.
-    fn report(&mut self, stage: &str, info: RunInfo) {
-        let run = ReportedRun { stage: stage.to_owned(), info };
+    /// Adds a run to the plan and to the page, unless one was added before that is the same but for who asks; gives the name of
+    /// the one that is there then. Panels may share a run; each lists it under its own name.
+    fn once<T: Stage>(&mut self, config: &T, info: RunInfo) -> anyhow::Result<RunId> {
+        let key = (T::NAME, content(config)?);
+        let id = self.made.entry(key).or_insert_with(|| info.id.clone()).clone();
+        if id == info.id {
+            self.plan.add(config)?;
+        }
+        let run =
+            ReportedRun { stage: T::NAME.to_owned(), info: RunInfo { id: id.clone(), ..info } };
         if !self.runs.contains(&run) {
             self.runs.push(run);
         }
+        Ok(id)
     }
 
     fn info(
@@ -213,7 +216,7 @@ impl Grid<'_> {
         dataset: &str,
         parts: &[&str],
         seed: Seed,
-    ) -> Result<RunInfo, RecipeError> {
+    ) -> anyhow::Result<RunInfo> {
         let id = format!("{}.{dataset}.{}", self.experiment.name, parts.join("."));
         Ok(RunInfo {
             id: run_id(&id)?,
@@ -225,33 +228,18 @@ impl Grid<'_> {
         })
     }
 
-    fn invalid(&self, problem: &str) -> RecipeError {
-        RecipeError::invalid(&format!("{}.toml", self.experiment.name), problem)
+    fn invalid(&self, problem: &str) -> anyhow::Error {
+        refused!("{}.toml: {problem}", self.experiment.name)
     }
 }
 
-/// Adds a run to `runs`, unless one was made before that is the same but for who it is; gives the name of the one that
-/// is there then.
-fn once<C: Debug>(
-    runs: &mut BTreeMap<RunId, C>,
-    made: &mut BTreeMap<String, RunId>,
-    mut config: C,
-    run: impl Fn(&mut C) -> &mut RunInfo,
-) -> RunId {
-    let info = run(&mut config).clone();
-    let nobody = RunInfo {
-        experiment: String::new(),
-        panel: String::new(),
-        arm: String::new(),
-        ..info.clone()
-    };
-    *run(&mut config) = nobody;
-    // All of a configuration but its name; the seed is part of it.
-    let what = format!("{config:?}").replacen(info.id.as_str(), "", 1);
-    *run(&mut config) = info.clone();
-    let id = made.entry(what).or_insert_with(|| info.id.clone()).clone();
-    runs.entry(id.clone()).or_insert(config);
-    id
+/// All of a configuration but its name and who asks for it; scale and seed are part of it.
+fn content<T: Stage>(config: &T) -> anyhow::Result<String> {
+    let mut value = serde_json::to_value(config)?;
+    if let Some(Value::Object(run)) = value.get_mut("run") {
+        run.retain(|key, _| !["id", "experiment", "panel", "arm"].contains(&key.as_str()));
+    }
+    Ok(value.to_string())
 }
 
 /// Nets in the chain that draws one layer after the other: as many as the deepest variant drawn in this way has layers.
@@ -294,6 +282,6 @@ fn phase_seed(root: Seed, phase: i64) -> Seed {
     Seed::try_from(root.get().saturating_mul(2).saturating_add(phase)).unwrap_or(root)
 }
 
-fn run_id(text: &str) -> Result<RunId, RecipeError> {
-    RunId::try_from(text.to_owned()).map_err(|e| RecipeError::invalid(text, e.to_string()))
+fn run_id(text: &str) -> anyhow::Result<RunId> {
+    RunId::try_from(text.to_owned()).map_err(|e| refused!("{e}"))
 }

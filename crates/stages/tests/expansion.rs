@@ -1,10 +1,53 @@
 //! The experiments of this repository and small ones of the tests' own, expanded.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use randlab_core::{Seed, Split};
-use randlab_recipe::{Dataset, Experiment, Plan, RecipeError, expand, makefile};
+use randlab_core::{RunId, Seed, Split};
+use randlab_pipeline::{Plan, Survey, dag, makefile};
+use randlab_recipe::{AlignConfig, Dataset, Experiment, PrepareConfig, ReportConfig, TrainConfig};
+use randlab_stages::{Align, Finetune, Prepare, Pretrain, Report, STAGES, expand};
+
+/// A plan with the configurations of its runs by stage.
+struct Runs {
+    plan: Plan,
+    prepare: BTreeMap<RunId, PrepareConfig>,
+    pretrain: BTreeMap<RunId, TrainConfig>,
+    finetune: BTreeMap<RunId, TrainConfig>,
+    align: BTreeMap<RunId, AlignConfig>,
+    report: BTreeMap<RunId, ReportConfig>,
+}
+
+impl From<Plan> for Runs {
+    fn from(plan: Plan) -> Self {
+        Self {
+            prepare: plan.configs().unwrap().into_iter().map(|(id, Prepare(c))| (id, c)).collect(),
+            pretrain: plan
+                .configs()
+                .unwrap()
+                .into_iter()
+                .map(|(id, Pretrain(c))| (id, c))
+                .collect(),
+            finetune: plan
+                .configs()
+                .unwrap()
+                .into_iter()
+                .map(|(id, Finetune(c))| (id, c))
+                .collect(),
+            align: plan.configs().unwrap().into_iter().map(|(id, Align(c))| (id, c)).collect(),
+            report: plan.configs().unwrap().into_iter().map(|(id, Report(c))| (id, c)).collect(),
+            plan,
+        }
+    }
+}
+
+/// What make is told where nothing has been made.
+fn include(plan: &Plan) -> String {
+    makefile(plan, &Survey::of(plan, Path::new("nowhere")))
+}
 
 fn pipelines() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines")
@@ -77,20 +120,20 @@ fn panels_of(rule: &str) -> Vec<String> {
     experiment.claims[0].rule.panels().into_iter().map(str::to_owned).collect()
 }
 
-fn small(text: &str) -> Result<Plan, RecipeError> {
+fn small(text: &str) -> anyhow::Result<Runs> {
     let experiment = Experiment::parse("dir/small.toml", text, "laptop")?;
-    expand(&[experiment], &photos(), "laptop", None)
+    expand(&[experiment], &photos(), "laptop", None).map(Runs::from)
 }
 
 fn problem(from: &str, to: &str) -> String {
     assert!(SMALL.contains(from), "{from}");
-    small(&SMALL.replace(from, to)).unwrap_err().to_string()
+    small(&SMALL.replace(from, to)).err().unwrap().to_string()
 }
 
 #[test]
 fn every_shipped_experiment_expands_at_every_scale() {
     for scale in ["smoke", "laptop", "paper"] {
-        let plan = expand(&shipped(scale), &photos(), scale, None).unwrap();
+        let plan = Runs::from(expand(&shipped(scale), &photos(), scale, None).unwrap());
         assert!(!plan.finetune.is_empty() && !plan.align.is_empty());
         for (id, run) in plan.pretrain.iter().chain(&plan.finetune) {
             assert!(plan.prepare.contains_key(&run.data), "{id}");
@@ -103,9 +146,8 @@ fn every_shipped_experiment_expands_at_every_scale() {
 #[test]
 fn a_panel_becomes_one_run_per_seed_task_and_variant() {
     let plan = small(SMALL).unwrap();
-    let names = |keys: Vec<&randlab_core::RunId>| {
-        keys.iter().map(std::string::ToString::to_string).collect::<Vec<_>>()
-    };
+    let names =
+        |keys: Vec<&RunId>| keys.iter().map(std::string::ToString::to_string).collect::<Vec<_>>();
     assert_eq!(
         names(plan.prepare.keys().collect()),
         ["small.photos.data.images.s0", "small.photos.data.images.s1"]
@@ -149,10 +191,10 @@ fn a_run_is_made_once_whoever_asks_for_it() {
     let other = SMALL.replace("hidden = [8]", "hidden = [9]");
     let plan = |second: &str| {
         let both = [parse("small.toml", SMALL), parse("twin.toml", second)];
-        expand(&both, &photos(), "laptop", None).unwrap()
+        Runs::from(expand(&both, &photos(), "laptop", None).unwrap())
     };
     let (twin, sibling) = (plan(SMALL), plan(&other));
-    let counts = |p: &Plan| [p.prepare.len(), p.pretrain.len(), p.finetune.len(), p.align.len()];
+    let counts = |p: &Runs| [p.prepare.len(), p.pretrain.len(), p.finetune.len(), p.align.len()];
     assert_eq!(counts(&twin), counts(&small(SMALL).unwrap()));
     assert_eq!(counts(&sibling), [2, 8, 16, 12]);
     // The page of the twin reads the shared runs under its own names.
@@ -181,7 +223,7 @@ fn layers_are_drawn_one_after_the_other() {
     let run = |id: &str| plan.pretrain.values().find(|r| r.run.id.as_str() == id).unwrap();
     let first = run("small.photos.b.drawn1.s0");
     let second = run("small.photos.b.drawn2.s0");
-    let shown = |parent: Option<&randlab_core::RunId>| parent.map(ToString::to_string);
+    let shown = |parent: Option<&RunId>| parent.map(ToString::to_string);
     assert_eq!(shown(first.parent()).as_deref(), Some("small.photos.b.s0"));
     assert_eq!(shown(second.parent()).as_deref(), Some("small.photos.b.drawn1.s0"));
     assert_eq!((run("small.photos.b.s0").frozen, first.frozen, second.frozen), (0, 1, 2));
@@ -190,7 +232,7 @@ fn layers_are_drawn_one_after_the_other() {
     let edge = "$(R)/pretrain/small.photos.b.drawn2.s0/run.json: \\\n  \
                 $(R)/prepare/small.photos.data.images.s0/run.json \\\n  \
                 $(R)/pretrain/small.photos.b.drawn1.s0/run.json\n";
-    assert!(makefile(&plan, &[]).contains(edge));
+    assert!(include(&plan.plan).contains(edge));
 }
 
 #[test]
@@ -233,12 +275,39 @@ fn an_experiment_can_lie_over_another() {
 fn asked_for_seeds_take_the_place_of_all_others() {
     let experiment = Experiment::parse("small.toml", SMALL, "laptop").unwrap();
     let plan = expand(&[experiment], &photos(), "laptop", Some(&[Seed::new(900)])).unwrap();
+    let plan = Runs::from(plan);
     assert!(plan.pretrain.keys().all(|id| id.as_str().rsplit('.').next() == Some("s900")));
+    // Pages and pools of other seeds stay beside those of the panels' own.
+    let names: Vec<&str> = plan.report.keys().map(RunId::as_str).collect();
+    assert_eq!(names, ["photos.s900", "photos.small.s900"]);
+    assert!(plan.align.keys().any(|id| id.as_str() == "small.photos.a.pool.s900"));
+}
+
+#[test]
+fn the_graph_has_a_node_per_stage_or_the_panels_of_one_experiment() {
+    let plan = expand(&shipped("laptop"), &photos(), "laptop", None).unwrap();
+    let whole = dag(&plan, None).unwrap();
+    assert!(whole.lines().count() <= 60, "{whole}");
+    assert!(STAGES.iter().all(|stage| whole.contains(stage.name())), "{whole}");
+    let one = dag(&plan, Some("alignment")).unwrap();
+    assert!(one.contains("pretrain alignment random (") && one.contains("report ("), "{one}");
+    assert!(!one.contains("finetune"), "{one}");
+    assert!(dag(&plan, Some("nothing")).is_none());
+}
+
+#[test]
+fn every_stage_has_a_program() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
+    for stage in STAGES {
+        let path = folder.join(format!("randlab-{}.rs", stage.name()));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("randlab_stages::main::<"), "{}", path.display());
+    }
 }
 
 #[test]
 fn make_sees_every_run_and_its_edges() {
-    let text = makefile(&small(SMALL).unwrap(), &[]);
+    let text = include(&small(SMALL).unwrap().plan);
     let edge = "$(R)/finetune/small.photos.b.real.pretrained.s0/run.json: \\\n  \
                 $(R)/prepare/small.photos.data.images.s0/run.json \\\n  \
                 $(R)/pretrain/small.photos.b.s0/run.json\n";
@@ -246,7 +315,9 @@ fn make_sees_every_run_and_its_edges() {
     let scratch = "$(R)/finetune/small.photos.b.real.scratch.s0/run.json: \\\n  \
                    $(R)/prepare/small.photos.data.images.s0/run.json\n";
     assert!(text.contains(scratch), "{text}");
-    assert_eq!(text, makefile(&small(SMALL).unwrap(), &[]));
+    assert!(text.contains("AGAIN_align := \\\n  small.photos.a.pool \\\n"), "{text}");
+    assert!(text.contains("GOAL_small := \\\n  report/photos.small\n"), "{text}");
+    assert_eq!(text, include(&small(SMALL).unwrap().plan));
 }
 
 #[test]
@@ -337,7 +408,7 @@ fn rules_name_panels_tasks_and_variants_that_exist() {
         format!(r#"{{ kind = "signal-rank", pairs = {} }}"#, pairs(2)),
     ];
     let refused = |rule: &str, part: &str| {
-        let problem = small(&with_rule(rule)).unwrap_err().to_string();
+        let problem = small(&with_rule(rule)).err().unwrap().to_string();
         assert!(problem.contains("claim \"C1\"") || problem.contains("rule"), "{problem}");
         assert!(problem.contains(part), "{problem}");
     };
