@@ -17,10 +17,10 @@ use super::{
     im2col::{Store, Windows},
 };
 use crate::{
-    buffer::{Scratch, pitch, sized},
+    buffer::{pitch, sized},
     element::narrow,
     gemm::PANEL,
-    isa::{Isa, Kernel},
+    isa::Kernel,
     simd::{Lanes, WIDEST},
 };
 
