@@ -4,7 +4,6 @@
 //! inputs give equal bytes, but for `timing.parquet`, which is merged as it is. A figure is first a set of points and
 //! then a drawing, so every point on the page is a row of `curves`.
 
-mod chart;
 mod claims;
 mod error;
 mod figures;
@@ -19,7 +18,6 @@ use std::path::Path;
 use randlab_recipe::ReportConfig;
 use randlab_store::{publish, table::write_table};
 
-pub use chart::chart;
 pub use error::ReportError;
 
 /// Raised when the report's numbers change.
