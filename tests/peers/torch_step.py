@@ -1,21 +1,41 @@
 """Training steps in PyTorch, for `randlab-peers compare`.
 
-torch_step.py NET BATCH contiguous|channels_last; NET is JSON: {"input": [C, H, W], "layers": [...]}. Says `ready`, the number of
-parameters, the seconds of the first step and the version; then runs as many steps as each line of stdin says and answers with their
-seconds.
+torch_step.py NET BATCH contiguous|channels_last f32|bf16
+
+NET is JSON: {"input": [C, H, W], "layers": [...]}. With bf16, forward pass and loss run under torch.autocast, as PyTorch recommends for
+mixed precision; weights, gradients of weights and updates stay f32. Prints `ready`, the number of parameters, the seconds of the first
+step and the version; then, for each line of stdin, runs that many steps and prints the seconds they took. Exits with code 3 and one
+line on stderr when torch is not installed or the processor has no bf16 instructions.
 """
 
 import json
 import sys
 import time
 
-import torch
-from torch import nn
-from torch.nn.functional import cross_entropy
+try:
+    import torch
+    from torch import nn
+    from torch.nn.functional import cross_entropy
+except ImportError as error:
+    print(f"torch_step.py: {error}; install tests/peers/requirements.txt", file=sys.stderr)
+    sys.exit(3)
+
+
+# Names in /proc/cpuinfo of the instructions that multiply bf16: without them PyTorch computes bf16 products in f32, slowly.
+BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+def has_bf16():
+    try:
+        with open("/proc/cpuinfo") as cpuinfo:
+            lines = [line for line in cpuinfo if line.startswith(("flags", "Features"))]
+    except OSError:
+        return False
+    return any(BF16_FLAGS & set(line.split()) for line in lines)
 
 
 class Kept(nn.Module):
-    """Works on the value kept for a shortcut."""
+    """Layers on the value kept for a shortcut."""
 
     def __init__(self, layers):
         super().__init__()
@@ -63,7 +83,10 @@ def module(layer):
 
 
 def main():
-    given, batch, layout = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    given, batch, layout, dtype = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+    if dtype == "bf16" and not has_bf16():
+        print("torch_step.py: the processor has no bf16 instructions; leave out the peer pytorch-bf16", file=sys.stderr)
+        sys.exit(3)
     layout = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[layout]
     torch.manual_seed(0)
     net = Net(given["layers"]).to(memory_format=layout)
@@ -75,8 +98,9 @@ def main():
         start = time.perf_counter()
         for _ in range(count):
             sgd.zero_grad(set_to_none=True)
-            logits = net(x)
-            loss = cross_entropy(logits, y)
+            with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bf16"):
+                logits = net(x)
+                loss = cross_entropy(logits, y)
             loss.item()
             (logits.argmax(1) == y).sum().item()
             loss.backward()

@@ -1,7 +1,7 @@
-//! Memory of results and scratch.
+//! Memory for results and scratch.
 //!
-//! Results are not cleared before they are written: for a large map that would cost as much as writing it. Scratch belongs to
-//! a thread and is kept, since fresh memory is slower still.
+//! Results are not zeroed before they are written: for a large map that would cost as much as writing it. Scratch belongs to
+//! a thread and is reused, since fresh memory is slower still.
 
 use std::{cell::Cell, marker::PhantomData, mem::MaybeUninit};
 
@@ -14,7 +14,7 @@ pub(crate) fn unwritten<T>(len: usize) -> Box<[MaybeUninit<T>]> {
 ///
 /// # Safety
 /// Every element has been written.
-#[expect(unsafe_code, reason = "memory that was not cleared")]
+#[expect(unsafe_code, reason = "uninitialised memory")]
 pub(crate) unsafe fn written<T>(buffer: Box<[MaybeUninit<T>]>) -> Vec<T> {
     // SAFETY: promised by the caller.
     unsafe { buffer.assume_init() }.into_vec()
@@ -69,7 +69,7 @@ pub(crate) struct Shared<'a> {
 }
 
 #[expect(unsafe_code, reason = "threads share a pointer")]
-// SAFETY: all it gives out are blocks, which by the contract of `block` do not overlap.
+// SAFETY: it hands out blocks only, which do not overlap by the contract of `block`.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
@@ -85,7 +85,7 @@ impl<'a> Shared<'a> {
     #[expect(unsafe_code, reason = "blocks of a matrix are no slices")]
     pub unsafe fn block(&self, from: (usize, usize), size: (usize, usize)) -> Block<'_> {
         assert!(from.0 + size.0 <= self.rows && from.1 + size.1 <= self.columns);
-        // SAFETY: the block was just seen to lie inside.
+        // SAFETY: the assertion checks that the block lies inside.
         let at = unsafe { self.at.add(from.0 * self.columns + from.1) };
         Block { at, pitch: self.columns, rows: size.0, columns: size.1, of: PhantomData }
     }
@@ -96,19 +96,19 @@ impl<'a> Shared<'a> {
 pub(crate) struct Scratch {
     /// Images with their border.
     pub image: Vec<f32>,
-    /// What windows see.
+    /// Patches.
     pub patches: Vec<f32>,
     /// Maps before the pool, or their gradients.
     pub map: Vec<f32>,
 }
 
 impl Scratch {
-    /// Lends this thread's scratch. It holds what was left in it.
+    /// Lends this thread's scratch, with arbitrary contents.
     pub fn lend<R>(f: impl FnOnce(&mut Self) -> R) -> R {
         thread_local! {
             static KEPT: Cell<Scratch> = Cell::default();
         }
-        // Should `f` come here again, it gets fresh scratch, which is slow but right.
+        // A nested call gets fresh scratch, which is slow but correct.
         let mut scratch = KEPT.take();
         let result = f(&mut scratch);
         KEPT.set(scratch);
@@ -116,8 +116,7 @@ impl Scratch {
     }
 }
 
-/// `len` numbers of `kept`, which grows if need be, beginning at a cache line: vectors that lie across two lines are read
-/// twice.
+/// `len` numbers of `kept`, grown if necessary, starting at a cache line: vectors across two lines are read twice.
 pub(crate) fn sized(kept: &mut Vec<f32>, len: usize) -> &mut [f32] {
     if kept.len() < len + LINE {
         kept.resize(len + LINE, 0.0);

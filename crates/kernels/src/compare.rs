@@ -1,6 +1,6 @@
-//! For tests of the fast kernels against definitions.
+//! For tests of the f32 kernels against definitions.
 
-/// `s sin(a k + b)`, rounded to f32 so that both sides see the same numbers.
+/// `s sin(a k + b)`, rounded to f32 so that both sides get the same numbers.
 #[expect(clippy::cast_possible_truncation, reason = "rounding on purpose")]
 pub(crate) fn wave(count: usize, a: f64, b: f64, s: f64) -> Vec<f32> {
     (0..count).map(|k| (s * (a * k as f64 + b).sin()) as f32).collect()

@@ -37,17 +37,17 @@ pub struct ConvSpec {
     pub stride: usize,
     /// Zeros added on every side.
     pub padding: usize,
-    /// Side and stride of the max-pool after the ReLU; 1 for none. Rows and columns that do not fill a window are cut off.
+    /// Side and stride of the max-pool after the ReLU; 1 for none. Rows and columns that do not fill a window are dropped.
     pub pool: usize,
 }
 
 /// `max_pool(relu(conv(x, w) + b))`. Shapes: x `[N, C, H, W]`, w `[O, C, k, k]`, b `[O]`; the result is `[N, O, H', W']` with
 /// `H' = ((H + 2 padding - k) / stride + 1) / pool`, rounded down. f32 or f64.
 ///
-/// The gradient of a pooled value goes to the first largest value of its window, and to no other.
+/// The gradient of a pooled value goes to the first largest value of its window only.
 ///
 /// # Errors
-/// When shapes or element types do not fit, or a window is larger than what it slides over.
+/// When shapes or element types do not match, or a window is larger than the padded image or the map.
 pub fn conv2d_relu_pool(x: &Tensor, w: &Tensor, b: &Tensor, spec: ConvSpec) -> Result<Tensor> {
     let op = Taped(Conv::new(x, w, b, spec, true)?);
     x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, op)
@@ -104,7 +104,7 @@ impl Geometry {
 
 pub(crate) struct Conv {
     shape: Geometry,
-    /// For a pool: the place in its window of each pooled value.
+    /// With a pool: the argmax of each pooled value, as its place in the window.
     winners: OnceLock<Vec<u16>>,
 }
 
@@ -118,7 +118,7 @@ impl Weighted for Conv {
 
     fn kernel(&self, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
         let (y, winners) = forward::forward(Isa::best(), &self.shape, x, w, b);
-        // A second call of the same op finds the same winners.
+        // A second call of the same op computes the same winners.
         let _ = self.winners.set(winners);
         y
     }

@@ -1,7 +1,7 @@
-//! The operations composed of candle's own, for devices that the kernels do not run on.
+//! The operations built from candle's own, for devices that the kernels do not support.
 //!
-//! Slower, but the same functions with the same gradients: of equal values of a window the first gets the gradient, and the
-//! derivative of the ReLU at 0 is 0. Sizes have been checked by the caller.
+//! Slower, but the same functions with the same gradients: of equal values in a window the first gets the gradient, and the
+//! derivative of the ReLU at 0 is 0. The caller has checked the sizes.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use crate::{
     rates::{ADAM, Norms, Rates},
 };
 
-/// A layer on candle's tape, which ends at its arguments.
+/// A layer on a tape of candle that starts at its arguments.
 pub(crate) struct Fallback {
     x: Var,
     plus: Option<Var>,
@@ -38,8 +38,8 @@ impl Fallback {
         let (x, w, b) = (leaf(x)?, leaf(w)?, b.map(leaf).transpose()?);
         let ConvSpec { stride, padding, pool } = spec;
         let kernel = w.dim(D::Minus1)?;
-        // The border is added, and what no window sees cut off, beforehand: candle's input gradient assumes that as many rows
-        // as columns are left over.
+        // Pad, and drop rows and columns outside of every window, beforehand: candle's input gradient assumes that as many rows
+        // as columns remain.
         let mut seen = x.as_tensor().clone();
         for dim in [2, 3] {
             let padded = seen.pad_with_zeros(dim, padding, padding)?;
@@ -120,7 +120,7 @@ impl Fallback {
         self.y.detach()
     }
 
-    /// Gradients given that of the result.
+    /// Gradients for the gradient of the result.
     pub fn gradients(&self, grad: &Tensor) -> Result<TensorGradients> {
         let grads = (&self.y * grad)?.sum_all()?.backward()?;
         let of = |var: &Option<Var>| var.as_ref().and_then(|var| grads.get(var).cloned());
@@ -138,13 +138,13 @@ fn leaf(tensor: &Tensor) -> Result<Var> {
     Var::from_tensor(&tensor.detach())
 }
 
-/// Values below 0 become 0, and pass no gradient, as 0 itself; NaN stays.
+/// ReLU: values up to 0 pass no gradient; NaN stays NaN.
 fn cut(x: &Tensor) -> Result<Tensor> {
     x.le(0.0)?.where_cond(&x.zeros_like()?, x)
 }
 
-/// Largest value of each window. All windows look at one place after the other; a place in the border is replaced by the next one
-/// inside, which the window has seen, or sees before any other of its row or column, and which thus changes nothing.
+/// Largest value of each window, for all windows one place at a time. A place in the border is replaced by the nearest one inside,
+/// which belongs to the same window and comes no later, so the result does not change.
 fn largest(x: &Tensor, spec: PoolSpec) -> Result<Tensor> {
     let PoolSpec { side, stride, padding } = spec;
     let places = |size: usize, tap: usize| {
@@ -187,7 +187,7 @@ pub(crate) fn sgd_step(w: &Tensor, v: &Tensor, g: &Tensor, rates: Rates) -> Resu
     Ok(Norms { grad: l2_norm(&g)?, update: lr * l2_norm(&velocity)? })
 }
 
-/// See [`adam_step`](crate::adam_step); `rate` and `correction` stand for the step's share in the bias corrections.
+/// See [`adam_step`](crate::adam_step); `rate` and `correction` include the bias corrections of the step.
 pub(crate) fn adam_step(
     w: &Tensor,
     (m, v): (&Tensor, &Tensor),

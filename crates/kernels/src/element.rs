@@ -89,7 +89,7 @@ pub(crate) fn add<T: WithDType>(total: &mut [T], part: &[T]) {
 
 /// The sum of parts of one length, added in order.
 pub(crate) fn total(parts: Vec<Vec<f32>>) -> Vec<f32> {
-    // What one thread adds at a time.
+    // Numbers per parallel task.
     const SOME: usize = 1 << 14;
     let mut parts = parts.into_iter();
     let mut total = parts.next().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! The inner loops that nearly all time is spent in.
+//! GEMM micro-kernels, in which nearly all time is spent.
 //!
-//! All keep a tile of sums in registers. [`Outer`] and [`Product`] run along rows of the right factor and of the result, and
+//! Each keeps a tile of sums in registers. [`Outer`] and [`Product`] run along rows of the right factor and of the result, and
 //! differ in where they find the left one; [`Dot`] runs along the rows of both factors and is for long ones. None needs a
 //! transposed copy of a large matrix.
 
@@ -9,17 +9,17 @@ mod product;
 use crate::{
     buffer::{Block, LINE},
     isa::Kernel,
-    simd::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST, with_count},
 };
 
 pub(crate) use product::{Entries, Every, Places, Product};
 
 /// Rows of a tile of [`Outer`], and rows of its left factor that lie together.
 pub(crate) const PANEL: usize = 4;
-/// Depth up to which a tile's part of the right factor stays in the first cache.
+/// Depth up to which a tile's part of the right factor stays in the L1 cache.
 const DEPTH: usize = 96;
 
-/// A left factor `[rows, depth]` in panels `[depth][PANEL]`, the last one filled up with zeros.
+/// A left factor `[rows, depth]` in panels `[depth][PANEL]`, the last one padded with zeros.
 pub(crate) struct Panels {
     values: Vec<f32>,
     rows: usize,
@@ -88,8 +88,8 @@ pub(crate) struct Outer<'a> {
     pub bias: Option<&'a [f32]>,
     pub relu: bool,
     pub out: Block<'a>,
-    /// Whether the memory behind `out` is written next and is in no cache: it is made ready then, as the processor does not see
-    /// what comes next while rows are written piece by piece.
+    /// Whether the memory behind `out` is written next and in no cache. It is prefetched then: while rows are written piece by
+    /// piece, the hardware prefetcher does not.
     pub goes_on: bool,
 }
 
@@ -108,13 +108,9 @@ impl Kernel for Outer<'_> {
         for piece in pieces(columns, vectors * L::COUNT, depth) {
             #[expect(unsafe_code, reason = "pointers into the matrices")]
             // SAFETY: sizes were compared above.
-            match (columns - piece.from).div_ceil(L::COUNT).min(vectors) {
-                1 => unsafe { self.column::<L, 1>(lanes, piece) },
-                2 => unsafe { self.column::<L, 2>(lanes, piece) },
-                3 => unsafe { self.column::<L, 3>(lanes, piece) },
-                4 => unsafe { self.column::<L, 4>(lanes, piece) },
-                5 => unsafe { self.column::<L, 5>(lanes, piece) },
-                _ => unsafe { self.column::<L, 6>(lanes, piece) },
+            unsafe {
+                let count = (columns - piece.from).div_ceil(L::COUNT).min(vectors);
+                with_count!(count, N in [1 2 3 4 5] or 6 => self.column::<L, N>(lanes, piece));
             }
         }
     }
@@ -261,7 +257,7 @@ impl Kernel for Dot<'_> {
             // Six rows need 29 registers, three need 16.
             let six = L::MANY && rows - row > 3;
             for column in (0..columns).step_by(FOUR) {
-                // A tile that does not fit sees its last row or column several times; the copies are dropped.
+                // A partial tile repeats its last row or column; the copies are dropped.
                 let b = self.b.pointers::<FOUR>(column);
                 #[expect(unsafe_code, reason = "pointers into the matrices")]
                 // SAFETY: `depth` numbers follow each pointer, as was asserted.

@@ -5,9 +5,9 @@ use candle_core::{Result, Tensor, WithDType};
 /// Gradients of a layer's arguments.
 #[derive(Default)]
 pub struct TensorGradients {
-    /// Of the input, if it was asked for.
+    /// Of the input, if requested.
     pub x: Option<Tensor>,
-    /// Of what was added to the result, if something was.
+    /// Of the added tensor, if there is one.
     pub plus: Option<Tensor>,
     /// Of the weights, if there are any.
     pub w: Option<Tensor>,
@@ -15,7 +15,7 @@ pub struct TensorGradients {
     pub b: Option<Tensor>,
 }
 
-/// What kernels give for a layer with weights and biases: the input's gradient only if it was asked for.
+/// Results of the kernels of a layer with weights and biases; the input gradient only on request.
 pub(crate) struct Gradients<T> {
     pub dw: Vec<T>,
     pub db: Vec<T>,

@@ -1,13 +1,13 @@
 //! Which vector instructions the kernels use.
 //!
-//! The build targets a plain processor and asks at run time what there is. Results of different instruction sets differ in
-//! the last bits, since the order of sums follows the width of a register.
+//! The build targets the baseline processor; instruction sets are detected at run time. Results of different sets differ in
+//! the last bits, because the order of sums follows the register width.
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Lanes, Portable};
 
-/// Proof that this processor has certain vector instructions: values are made only where that was asked.
+/// Proof that this processor has certain vector instructions: values are made only after detecting them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Isa(Level);
 
@@ -22,7 +22,7 @@ enum Level {
 
 /// Something that can be compiled for every instruction set.
 pub(crate) trait Kernel {
-    /// Implementations are `#[inline(always)]`, as is all they call: only what is inlined is compiled for the set of `L`.
+    /// Implementations and everything they call are `#[inline(always)]`: only inlined code is compiled for the set of `L`.
     fn run<L: Lanes>(self, lanes: L);
 }
 
@@ -31,7 +31,7 @@ impl Isa {
     pub fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
-            // The result is kept by the standard library; asking again is one load.
+            // The standard library caches the result.
             let fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             if fma && is_x86_feature_detected!("avx512f") {
                 return Self(Level::Avx512);
@@ -43,7 +43,7 @@ impl Isa {
         Self(Level::Portable)
     }
 
-    /// This one and all narrower ones.
+    /// All that this processor supports.
     #[cfg(test)]
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self(Level::Portable)];

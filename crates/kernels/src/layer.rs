@@ -1,7 +1,7 @@
 //! Layers run forward and backward without a tape.
 //!
-//! candle's tape adds every gradient to a tensor of zeros, which for the large layers here costs as much memory traffic as the
-//! layer itself. A net whose layers are known needs no tape.
+//! candle's tape adds every gradient to a tensor of zeros, which for large layers costs as much memory traffic as the
+//! layer itself. A net of known layers needs no tape.
 
 use candle_core::{Result, Tensor, bail};
 
@@ -16,7 +16,7 @@ use crate::{
     weighted::{Taped, Weighted},
 };
 
-/// A layer applied to one batch, with what its gradients need. In main memory kernels compute it, on other devices candle's own
+/// A layer applied to one batch, with what its gradients need. On the CPU kernels compute it, on other devices candle's own
 /// operations.
 pub struct Applied {
     op: Op,
@@ -44,7 +44,7 @@ impl Applied {
     /// `H' = (H + 2 padding - k) / stride + 1`, rounded down. f32 or f64.
     ///
     /// # Errors
-    /// When shapes or element types do not fit, or the kernel is larger than the padded image.
+    /// When shapes or element types do not match, or the kernel is larger than the padded image.
     pub fn conv2d(
         x: &Tensor,
         w: &Tensor,
@@ -83,8 +83,8 @@ impl Applied {
         Self::linear_by(Linear::new(x, w, b, relu)?, x, w, b)
     }
 
-    /// The same for an `x` that comes from a ReLU, which makes about half of it 0. Large layers leave that half out: the same
-    /// values but for rounding, except that a 0 times an infinite or undefined weight is left out, too.
+    /// The same for an `x` that comes from a ReLU, which makes about half of it 0. Large layers skip the zeros: the result is the
+    /// same up to rounding, except that 0 times an infinite or NaN weight is skipped, too.
     pub fn linear_behind_relu(x: &Tensor, w: &Tensor, b: &Tensor, relu: bool) -> Result<Self> {
         if !x.device().is_cpu() {
             return Self::linear(x, w, b, relu);
@@ -104,7 +104,7 @@ impl Applied {
     /// being the sum of squares divided by the count.
     ///
     /// # Errors
-    /// When shapes or element types do not fit, or the variance of one value is asked for.
+    /// When shapes or element types do not match, or the variance of one value is asked for.
     pub fn batch_norm(
         x: &Tensor,
         (w, b): (&Tensor, &Tensor),
@@ -125,7 +125,7 @@ impl Applied {
     /// a window, and to no other; NaN counts as larger than any number.
     ///
     /// # Errors
-    /// When a window is larger than the padded map, or could see the border alone.
+    /// When a window is larger than the padded map, or could lie in the border entirely.
     pub fn max_pool(x: &Tensor, spec: PoolSpec) -> Result<Self> {
         let size = pool::Size::new(x, spec)?;
         if !x.device().is_cpu() {
@@ -138,7 +138,7 @@ impl Applied {
     /// Mean of each map: x `[N, C, H, W]`, result `[N, C, 1, 1]`; f32 or f64.
     ///
     /// # Errors
-    /// When there is nothing in a map.
+    /// When a map is empty.
     pub fn average_pool(x: &Tensor) -> Result<Self> {
         let (_, _, height, width) = x.dims4()?;
         if height * width == 0 {
@@ -154,7 +154,7 @@ impl Applied {
     /// `x + plus`, both of one shape.
     ///
     /// # Errors
-    /// When shapes or element types do not fit.
+    /// When shapes or element types do not match.
     pub fn sum(x: &Tensor, plus: &Tensor) -> Result<Self> {
         Ok(Self { op: Op::Sum, y: (x.detach() + plus.detach())? })
     }
@@ -174,7 +174,7 @@ impl Applied {
         }
     }
 
-    /// Gradients given that of the result; that of the input only if `wanted`.
+    /// Gradients for the gradient of the result; of the input only if `wanted`.
     pub fn gradients(&self, grad: &Tensor, wanted: bool) -> Result<TensorGradients> {
         if grad.shape() != self.y.shape() {
             bail!("gradient {:?} of a result {:?}", grad.shape(), self.y.shape());

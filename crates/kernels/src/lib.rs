@@ -1,11 +1,10 @@
 //! Differentiable CPU operations for candle, with explicit gradients.
 //!
 //! Each operation takes f32 and f64 and runs without candle's tape ([`Applied`]); convolution with ReLU, linear layer and
-//! cross-entropy are custom ops for the tape as well. In f64 an operation is computed as its definition says, for gradient
+//! cross-entropy are custom ops for the tape as well. In f64 an operation is computed by its definition, for gradient
 //! checks; in f32, for training, by kernels written for the vector instructions of the processor ([`instruction_set`]), and
-//! the two are compared in tests. Work is cut into shards whose size does not depend on the machine, and partial results are
-//! added in shard order: the bits are the same at any number of threads. Gradients of inputs are computed only where somebody
-//! asked for them.
+//! the two are compared in tests. Work is split into shards whose size does not depend on the machine, and partial results are
+//! added in shard order: the bits are the same at any number of threads. Gradients of inputs are computed only on request.
 
 mod buffer;
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::{
 /// `y = x w^T + b`, with negative values set to 0 if `relu`. Shapes: x `[N, I]`, w `[O, I]`, b `[O]`, y `[N, O]`; f32 or f64.
 ///
 /// # Errors
-/// When shapes or element types do not fit.
+/// When shapes or element types do not match.
 pub fn linear(x: &Tensor, w: &Tensor, b: &Tensor, relu: bool) -> Result<Tensor> {
     let op = Taped(Linear::new(x, w, b, relu)?);
     x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, op)
@@ -92,13 +92,13 @@ impl Linear {
         Ok(Self { size: Size { n, i, o }, relu, sparse: false })
     }
 
-    /// The same for an `x` of which about half is 0.
+    /// The same for an `x` that is about half zeros.
     pub const fn behind_relu(self) -> Self {
         Self { sparse: true, ..self }
     }
 }
 
-/// Gradient before the ReLU, whose derivative at 0 is taken as 0.
+/// Gradient before the ReLU, whose derivative at 0 is 0.
 fn before_relu<T: WithDType>(dy: &[T], y: &[T], relu: bool) -> Vec<T> {
     let zero = T::zero();
     dy.iter().zip(y).map(|(&dy, &y)| if !relu || y > zero { dy } else { zero }).collect()

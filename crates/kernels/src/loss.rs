@@ -1,4 +1,4 @@
-//! Cross-entropy. Logits are few: those of another device are brought to main memory, and their gradient taken back.
+//! Cross-entropy. Logits of another device are copied to main memory, and their gradient back: they are few.
 
 use candle_core::{
     CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, WithDType,

@@ -33,7 +33,7 @@ pub enum Statistics<'a> {
 pub(crate) struct Norm {
     size: Size,
     moments: Moments,
-    /// Whether the moments are those of the batch, and so depend on it.
+    /// Whether the moments are taken from the batch, and so depend on it.
     batch: bool,
     plus: bool,
     relu: bool,
@@ -82,7 +82,7 @@ impl<T: Element> Coefficients<T> {
         {
             let scale = WithDType::to_f64(w) * inverse(var);
             let rounded = T::from_f64(mean);
-            // Where the mean is far from 0, its rounding is not small beside the deviations.
+            // If the mean is far from 0, its rounding error is not small compared with the deviations.
             let lost = WithDType::to_f64(rounded) - mean;
             by.mean.push(rounded);
             by.scale.push(T::from_f64(scale));
@@ -100,7 +100,7 @@ fn inverse(var: f64) -> f64 {
 /// Sums over each channel: of `dz`, and of `dz (x - mean)`.
 type Sums = Vec<[f64; 2]>;
 
-/// The parts that have a definition in f64 and fast kernels in f32.
+/// The parts with a definition in f64 and kernels in f32.
 trait Compute: Element {
     fn moments(size: Size, x: &[Self]) -> Moments;
 
@@ -113,7 +113,7 @@ trait Compute: Element {
         relu: bool,
     ) -> Vec<Self>;
 
-    /// `dy` where `y` is positive and 0 elsewhere: the derivative of the ReLU at 0 is taken as 0.
+    /// `dy` where `y` is positive and 0 elsewhere: the derivative of the ReLU at 0 is 0.
     fn gate(size: Size, dy: &[Self], y: &[Self]) -> Vec<Self>;
 
     fn sums(size: Size, dz: &[Self], x: &[Self], mean: &[f64]) -> Sums;
@@ -171,7 +171,7 @@ impl Norm {
         Ok(Some((tensor(&self.moments.mean)?, tensor(&unbiased)?)))
     }
 
-    /// Gradients given that of the result `y`; that of `x` only if `wanted`.
+    /// Gradients for the gradient of the result `y`; of `x` only if `wanted`.
     pub fn gradients(&self, y: &Tensor, grad: &Tensor, wanted: bool) -> Result<TensorGradients> {
         let grad = grad.contiguous()?;
         dispatch!(self.x.dtype(), T => self.typed::<T>(y, &grad, wanted))
@@ -206,8 +206,8 @@ impl Norm {
         })
     }
 
-    /// Coefficients of the input gradient. Moments of the batch change with the input: that takes away the part of the
-    /// gradient that only moves all values of a channel, or stretches them.
+    /// Coefficients of the input gradient. Moments of the batch depend on the input: this removes the part of the
+    /// gradient that only shifts or scales all values of a channel.
     fn way_back<T: Element>(&self, w: &[T], sums: &Sums) -> Vec<[f64; 4]> {
         let count = self.size.count() as f64;
         let each = |c: usize| {
@@ -230,7 +230,7 @@ fn numbers<T: Element>(tensor: &Tensor) -> Result<Vec<f64>> {
     Ok(held.values::<T>()?.iter().map(|&v| WithDType::to_f64(v)).collect())
 }
 
-/// Refuses arguments that do not fit.
+/// Refuses arguments whose shapes do not match.
 pub(crate) fn check(
     x: &Tensor,
     (w, b): (&Tensor, &Tensor),

@@ -19,7 +19,7 @@ pub struct PoolSpec {
     pub side: usize,
     /// Step of the window, both ways.
     pub stride: usize,
-    /// Border on every side, which no window takes its value from. Smaller than the side.
+    /// Border on every side, excluded from the maximum. Smaller than the side.
     pub padding: usize,
 }
 
@@ -50,7 +50,7 @@ impl Size {
         Ok(Self { maps: images * channels, height, width, rows, cols, spec })
     }
 
-    /// Rows, or columns, of a map of so many that the window at `at` sees.
+    /// Rows, or columns, of the window at `at` in a map of `size` rows, or columns.
     fn window(&self, at: usize, size: usize) -> Range<usize> {
         let PoolSpec { side, stride, padding } = self.spec;
         let end = (at * stride + side).saturating_sub(padding).min(size);
@@ -58,9 +58,9 @@ impl Size {
     }
 }
 
-/// What has a definition in f64 and fast kernels in f32.
+/// The parts with a definition in f64 and kernels in f32.
 trait Compute: Element {
-    /// Largest value of each window, and where in its map it stands; of equal ones the first, and NaN before any number.
+    /// Largest value of each window, and its index in the map; of equal ones the first, and NaN before any number.
     fn largest(size: &Size, x: &[Self]) -> (Vec<Self>, Vec<u32>);
 
     /// Mean over each of the maps of `plane` values.
@@ -86,7 +86,7 @@ impl MaxPool {
         Ok((Self { size, winners }, y))
     }
 
-    /// Gradient of the input, given that of the result: all of it goes to the largest value of a window.
+    /// Gradient of the input for the gradient of the result, which goes to the largest value of each window.
     pub fn gradient(&self, grad: &Tensor) -> Result<Tensor> {
         let (images, channels, _, _) = grad.dims4()?;
         let Size { height, width, .. } = self.size;
@@ -129,7 +129,7 @@ impl AveragePool {
         Ok((Self { shape }, y))
     }
 
-    /// Gradient of the input, given that of the result.
+    /// Gradient of the input for the gradient of the result.
     pub fn gradient(&self, grad: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = self.shape;
         let plane = height * width;

@@ -1,4 +1,4 @@
-//! What a process that trains sets once: its allocator and its threads.
+//! Settings of a training process: its allocator and its threads.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -13,13 +13,13 @@ use crate::buffer;
 const LINE: usize = buffer::LINE * size_of::<f32>();
 const LARGE: usize = if cfg!(miri) { 1 << 10 } else { 1 << 16 };
 
-/// The system's allocator, whose large blocks begin at a cache line: a vector that lies across two lines takes twice as long.
-/// To be the `#[global_allocator]` of a program that trains, which saves two percent; the system's own way to align a block
-/// leaves gaps in the heap and costs as much.
+/// The system's allocator with large blocks aligned to cache lines, since a vector across two lines takes twice as long. Use as
+/// `#[global_allocator]` in training programs: about 2 % faster. The system's own aligned allocation leaves gaps in the heap, which
+/// costs as much.
 pub struct LineAligned;
 
-/// What is asked of the system for a large block: room to begin at a line, behind a byte that says how many were skipped. Other
-/// blocks are left to the system.
+/// The layout to request from the system for a large block: room to start at a cache line, after a byte that holds the number of
+/// bytes skipped. None for other blocks, which are left to the system.
 fn widened(layout: Layout) -> Option<Layout> {
     if layout.size() < LARGE || layout.align() >= LINE {
         return None;
@@ -48,8 +48,8 @@ unsafe fn aligned(block: *mut u8) -> *mut u8 {
 }
 
 #[expect(unsafe_code, reason = "an allocator")]
-// SAFETY: blocks are the system's, or lie inside of one of these, whose beginning is found again by the byte in front. Which of
-// the two is seen from the layout, which is the same for each call that concerns a block.
+// SAFETY: blocks are the system's, or lie inside of one of these, whose beginning is found again by the byte in front. The layout,
+// which is the same for each call that concerns a block, tells which of the two it is.
 unsafe impl GlobalAlloc for LineAligned {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise, for no smaller size.
@@ -99,23 +99,22 @@ unsafe impl GlobalAlloc for LineAligned {
 
 /// Prepares a process for training; call it once, before threads are started.
 ///
-/// The calling thread becomes one of those that compute. As a bystander it would wake another for every operation and sleep
-/// until that is done, which takes up to a third of the time of a small net's step.
+/// The calling thread joins the thread pool. Otherwise it would wake another thread for every operation and sleep
+/// until that is done, which takes up to a third of a step of a small net.
 ///
 /// Freed memory stays in the process, see `keep_heap`.
 ///
 /// # Errors
-/// When threads were started before, or the system refuses them.
+/// When the pool was started before, or the system cannot start threads.
 pub fn prepare_process() -> Result<(), ThreadPoolBuildError> {
     keep_heap();
     ThreadPoolBuilder::new().use_current_thread().build_global()
 }
 
-/// Keeps freed memory in the process, in one heap for all threads, and has the system hand it out in large pages. Training
-/// allocates the same large buffers at every step; by default glibc returns them to the system and gets them back page by page,
-/// which costs about a third of the time of a small net's step. To find the many small pages of a large matrix costs a few
-/// percent more.
-/// Does nothing on other systems.
+/// Keeps freed memory in the process, in one heap for all threads, backed by huge pages. Training allocates the same large
+/// buffers at every step; by default glibc returns them to the system and gets them back page by page, which costs about a third
+/// of a step of a small net. TLB misses on the small pages of a large matrix cost a few percent more. Does nothing on other
+/// systems.
 fn keep_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -123,34 +122,34 @@ fn keep_heap() {
         const NEVER: libc::c_int = -1;
         #[expect(unsafe_code, reason = "no safe interface to mallopt")]
         // SAFETY: mallopt takes two numbers, reads no memory of ours and is called before threads are started; a value
-        // it does not accept leaves the setting as it was.
+        // it rejects leaves the setting unchanged.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, MOST);
             libc::mallopt(libc::M_TRIM_THRESHOLD, NEVER);
-            // The heaps of other threads hold no block of more than 64 MiB.
+            // Heaps of other threads hold no block of more than 64 MiB.
             libc::mallopt(libc::M_ARENA_MAX, 1);
         }
         large_pages();
     }
 }
 
-/// Asks for large pages for what the heap will next give out. Nothing is taken yet: pages come when they are written.
+/// Advises huge pages for the memory that the heap hands out next. Pages are allocated when they are written.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn large_pages() {
-    /// Below the size from which blocks do not come from the heap; as many as a step of a large net needs.
+    /// Smaller than the mmap threshold; as many blocks as a step of a large net needs.
     const BLOCK: usize = 1 << 29;
     const BLOCKS: usize = 8;
     const PAGE: usize = 1 << 21;
     #[expect(unsafe_code, reason = "no safe interface to the allocator")]
-    // SAFETY: the advice is for whole pages inside a block that is ours until it is freed, and does not change what is in them;
-    // where the system does not take it, or has no such block, all is as before.
+    // SAFETY: the advice is for whole pages inside a block that is ours until it is freed, and does not change their contents;
+    // if the system ignores it, or has no such block, nothing changes.
     unsafe {
         let blocks = [(); BLOCKS].map(|()| libc::malloc(BLOCK));
         for block in blocks.into_iter().filter(|block| !block.is_null()) {
             let skipped = block.align_offset(PAGE);
             libc::madvise(block.wrapping_byte_add(skipped), BLOCK - PAGE, libc::MADV_HUGEPAGE);
         }
-        // Only now: a block that was freed before would be given out again.
+        // Only now: a block freed earlier would be handed out again.
         for block in blocks {
             libc::free(block);
         }

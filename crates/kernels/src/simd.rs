@@ -1,8 +1,8 @@
 //! Vectors of f32 of three widths.
 //!
-//! A value of a type here stands for the right to use its instructions. The vector ones are made by functions that only code
-//! compiled for these instructions may call without `unsafe`, so that arithmetic can be safe; memory goes through pointers,
-//! whose validity is the caller's promise.
+//! A value of one of these types proves that the processor has its instructions, so arithmetic is safe: the vector types are made
+//! by functions that only code compiled for these instructions can call without `unsafe`. Memory is accessed through pointers,
+//! whose validity the caller guarantees.
 
 mod portable;
 #[cfg(test)]
@@ -35,10 +35,10 @@ pub(crate) trait Lanes: Copy {
     fn relu(self, a: Self::V) -> Self::V;
     /// `a` where `by` is larger than 0, and 0 elsewhere.
     fn gate(self, a: Self::V, by: Self::V) -> Self::V;
-    /// A bit for each number that is not 0, from the lowest on; NaN is not.
+    /// A bit for each number that differs from 0, as NaN does, lowest lane first.
     fn nonzero(self, a: Self::V) -> u32;
-    /// `new` where its number is larger than that of `old`, or is the first NaN, and `old` elsewhere. The second half of a pair
-    /// goes with the first.
+    /// Per lane `new` if its first number is larger than that of `old`, or is the first NaN, and `old` otherwise. The second
+    /// number of a pair follows the first.
     fn larger(self, old: [Self::V; 2], new: [Self::V; 2]) -> [Self::V; 2];
     /// The sum of each of four vectors.
     fn sums(self, v: [Self::V; 4]) -> [f32; 4];
@@ -46,10 +46,10 @@ pub(crate) trait Lanes: Copy {
     fn square(self, v: Self::V) -> Self::Square;
     /// Number j of vector i becomes number i of vector j.
     fn transposed(self, v: Self::Square) -> Self::Square;
-    /// Asks for the cache line at `at`, wherever that is, to be fetched for reading. It comes into the second cache: more lines
-    /// can be on their way there than to the first.
+    /// Prefetches the cache line at `at`, any address, for reading, into the L2 cache: more fetches can be in flight there than
+    /// to the L1 cache.
     fn fetch(self, at: *const f32);
-    /// The same for writing.
+    /// Prefetches the cache line at `at`, any address, for writing.
     fn prepare(self, at: *mut f32);
     /// # Safety
     /// `COUNT` numbers can be read at `at`.
@@ -76,3 +76,21 @@ pub(crate) trait Lanes: Copy {
 
 /// Numbers in the widest vector. Rows of scratch matrices are readable up to a multiple of it.
 pub(crate) const WIDEST: usize = 16;
+
+/// Evaluates an expression with a number as the constant `$N`, for code that is compiled for each number of registers: one of
+/// the literals, or else `$most`.
+macro_rules! with_count {
+    ($count:expr, $N:ident in [$($n:literal)*] or $most:expr => $call:expr) => {
+        match $count {
+            $($n => {
+                const $N: usize = $n;
+                $call
+            })*
+            _ => {
+                const $N: usize = $most;
+                $call
+            }
+        }
+    };
+}
+pub(crate) use with_count;

@@ -1,12 +1,12 @@
-//! Products whose left factor has many zeros, as gradients behind a ReLU or a pool do.
+//! Products of a sparse left factor, such as a gradient at a ReLU or a pool, and a dense right factor.
 //!
-//! The left factor is a list of its other numbers. A sum of a few listed rows of the right factor is held in registers, and
-//! each number of the list costs one multiplication per column; a product of dense matrices could not leave any out.
+//! The left factor is a list of its nonzero numbers. A sum of a few listed rows of the right factor is held in registers, and
+//! each number of the list costs one multiplication per column.
 
 use crate::{
     buffer::Block,
     isa::Kernel,
-    simd::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST, with_count},
 };
 
 /// Vectors of a sum that is held in registers.
@@ -19,7 +19,7 @@ pub(crate) struct Term {
     pub factor: f32,
 }
 
-/// The numbers other than 0 of a matrix, row by row.
+/// The nonzero numbers of a matrix, row by row.
 pub(crate) struct Terms {
     list: Vec<Term>,
     /// Number of terms up to the end of each row.
@@ -39,7 +39,7 @@ impl Terms {
         let mut used = 0;
         for row in 0..rows {
             for k in 0..depth {
-                // The next one takes the place of a 0: the processor does not foresee which are.
+                // The next number overwrites a 0. A branch would be unpredictable.
                 list[used] = Term { at: (k * pitch) as u32, factor: f(row, k) };
                 used += usize::from(list[used].factor != 0.0);
             }
@@ -50,8 +50,8 @@ impl Terms {
     }
 }
 
-/// `out = a b`, or `out += a b`. What follows in the rows of `out` is made ready: rows of a large matrix begin far apart, and the
-/// processor does not see by itself that the next columns come next.
+/// `out = a b`, or `out += a b`. The next columns of `out` are prefetched: rows of a large matrix are too far apart for
+/// the hardware prefetcher.
 pub(crate) struct Listed<'a> {
     pub a: &'a Terms,
     /// Rows at the places that `a` names, readable up to a multiple of [`WIDEST`] columns.
@@ -73,15 +73,10 @@ impl Kernel for Listed<'_> {
             let from_column = from * L::COUNT;
             #[expect(unsafe_code, reason = "pointers into the matrices")]
             // SAFETY: sizes were compared above.
-            match to - from {
-                1 => unsafe { self.columns::<L, 1>(lanes, from_column) },
-                2 => unsafe { self.columns::<L, 2>(lanes, from_column) },
-                3 => unsafe { self.columns::<L, 3>(lanes, from_column) },
-                4 => unsafe { self.columns::<L, 4>(lanes, from_column) },
-                5 => unsafe { self.columns::<L, 5>(lanes, from_column) },
-                6 => unsafe { self.columns::<L, 6>(lanes, from_column) },
-                7 => unsafe { self.columns::<L, 7>(lanes, from_column) },
-                _ => unsafe { self.columns::<L, VECTORS>(lanes, from_column) },
+            unsafe {
+                with_count!(to - from, N in [1 2 3 4 5 6 7] or VECTORS => {
+                    self.columns::<L, N>(lanes, from_column);
+                });
             }
         }
     }

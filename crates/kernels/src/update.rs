@@ -16,7 +16,7 @@ use crate::{
     simd::Lanes,
 };
 
-/// Numbers one task changes. Sums of tasks are added in order.
+/// Numbers per parallel task. Sums of tasks are added in order.
 const CHUNK: usize = 1 << 16;
 
 /// l2 norm over all entries of a tensor of f32 or f64, in main memory summed in f64 in a fixed order.
@@ -51,7 +51,7 @@ pub fn sgd_step(
 }
 
 /// Changes its argument `w` and `v` in one pass over memory, which takes most of the time. candle lends one tensor at a time
-/// for writing, hence an operation inside the operation.
+/// for writing, hence the nested operation.
 struct Sgd<'a> {
     v: &'a Tensor,
     g: &'a Tensor,
@@ -120,7 +120,7 @@ struct Descend<'a, T> {
     sums: &'a mut (f64, f64),
 }
 
-/// Numbers changed between two visits to the sums of squares: they stay in the first cache in between.
+/// Numbers updated before their squares are summed, so that they are still in the L1 cache.
 const PIECE: usize = 512;
 
 impl<T: Element> Kernel for Descend<'_, T> {

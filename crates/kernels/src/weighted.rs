@@ -21,7 +21,7 @@ pub(crate) trait Weighted {
     /// The result in f64, row-major.
     fn reference(&self, x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64>;
 
-    /// Gradients given that of the result `y`; that of `x` only if `wanted`.
+    /// Gradients for the gradient of the result `y`; of `x` only if `wanted`.
     fn gradients(
         &self,
         x: &Tensor,

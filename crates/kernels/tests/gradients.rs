@@ -167,7 +167,7 @@ fn convolution_gradients_match_finite_differences() {
         [(1, 0, 1), (2, 0, 1), (2, 1, 1), (1, 1, 2), (1, 0, 2), (2, 1, 2), (1, 2, 3), (3, 0, 1)]
     {
         let spec = ConvSpec { stride, padding, pool };
-        // Ten images: a full shard and a rest. Nine rows and eight columns: pools that do not fill.
+        // Ten images: a full shard and a remainder. Nine rows and eight columns: partial pool windows.
         let args = conv_arguments([10, 2, 9, 8], [3, 2, 3, 3]);
         let error = worst(&args, |a| weighted(&conv2d_relu_pool(&a[0], &a[1], &a[2], spec)?));
         assert!(error < 1e-6, "{spec:?}: {error}");
@@ -187,7 +187,7 @@ fn of_equal_values_in_a_window_the_first_gets_the_gradient() {
     let grads = y.sum_all().unwrap().backward().unwrap();
     let dx = grads.get(&x).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
     assert_eq!(dx, [1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
-    // A window without a positive value passes nothing on.
+    // A window without a positive value has no gradient.
     let negative = one(&[-1.0, -2.0, 0.0, -3.0], &[1, 1, 2, 2]);
     let y = conv2d_relu_pool(&negative, &w, &b, spec).unwrap();
     let dx = y.sum_all().unwrap().backward().unwrap().get(&negative).unwrap().clone();
@@ -245,8 +245,8 @@ fn linear_gradients_match_finite_differences() {
 }
 
 #[test]
-fn wide_weight_gradients_are_put_together_rightly() {
-    // More columns than one task takes.
+fn wide_weight_gradients_are_assembled_correctly() {
+    // More columns than one task computes.
     let (x, w) = (wave(&[3, 9000], 0.37, 0.1, 1.0), wave(&[2, 9000], 0.91, 0.2, 0.1));
     let w = Var::from_tensor(&w).unwrap();
     let b = Var::from_tensor(&wave(&[2], 1.0, 0.0, 0.1)).unwrap();
@@ -268,7 +268,7 @@ fn cross_entropy_is_right_and_so_is_its_gradient() {
     let ours = softmax_cross_entropy(&logits, &labels).unwrap().to_scalar::<f64>().unwrap();
     let theirs = candle_nn::loss::cross_entropy(&logits, &labels).unwrap();
     assert!((ours - theirs.to_scalar::<f64>().unwrap()).abs() < 1e-12);
-    // Large logits neither overflow nor lose the answer.
+    // Large logits neither overflow nor lose precision.
     let large = Tensor::new(&[[1000.0_f32, 0.0], [0.0, 1000.0]], &Device::Cpu).unwrap();
     let zeros = Tensor::new(&[0u32, 0], &Device::Cpu).unwrap();
     let loss = softmax_cross_entropy(&large, &zeros).unwrap().to_scalar::<f32>().unwrap();
@@ -376,7 +376,7 @@ fn bits_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn shapes_that_do_not_fit_are_refused() {
+fn mismatched_shapes_are_refused() {
     let [x, w, b] = conv_arguments([2, 3, 4, 4], [2, 3, 3, 3]);
     let spec = |pool| ConvSpec { stride: 1, padding: 0, pool };
     assert!(conv2d_relu_pool(&x, &w, &b, spec(3)).is_err());
@@ -393,8 +393,8 @@ fn shapes_that_do_not_fit_are_refused() {
     );
 }
 
-/// Upstream's gradient is 1/k^2 of the true one, which is why its pool is not used here. When this fails, candle has
-/// changed, and the reason can be looked at again.
+/// candle's gradient is 1/k^2 of the true one, which is why its pool is not used here. When this fails, candle has
+/// changed: reconsider using its pool.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the trap itself is under test")]
 fn upstreams_max_pool_gradient_is_still_wrong() {

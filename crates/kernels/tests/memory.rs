@@ -1,5 +1,5 @@
-//! Every operation once, forward and backward, small enough for an interpreter that watches each access to memory. The sizes take
-//! every branch that depends on them: a full shard and a rest, panels and vectors that do not fill, long and short rows.
+//! Every operation once, forward and backward, small enough for Miri and valgrind. The sizes take every branch that depends on
+//! them: a full shard and a remainder, partial panels and vectors, long and short rows.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -15,7 +15,7 @@ fn wave(shape: &[usize], a: f64, dtype: DType) -> Tensor {
     values.unwrap().to_dtype(dtype).unwrap()
 }
 
-/// Sums of squares of a layer's result and of all its gradients are the same in f32 as in f64, where no kernel has a part.
+/// Compares norms of a layer's result and of all its gradients in f32 with f64, which the reference computes.
 fn check(what: &str, layer: impl Fn(DType) -> Result<Applied>) {
     let sizes = [DType::F32, DType::F64].map(|dtype| {
         let applied = layer(dtype).unwrap();
@@ -38,7 +38,7 @@ fn convolutions() {
         ([1, 9, 4, 9, 3], 1, 1, 1),
         ([1, 2, 5, 2, 1], 2, 0, 1),
         ([1, 3, 6, 5, 3], 1, 1, 2),
-        // Many channels: by tiles, with and without a pool, and by pixels.
+        // Many channels: Winograd, with and without a pool, and implicit GEMM.
         ([2, 16, 3, 17, 3], 1, 1, 1),
         ([1, 17, 4, 16, 3], 1, 1, 2),
         ([1, 17, 3, 16, 3], 2, 1, 1),
@@ -72,7 +72,7 @@ fn linear_layers() {
 
 #[test]
 fn linear_layers_behind_a_relu() {
-    // Enough rows, inputs and outputs for zeros to be left out both ways.
+    // Enough rows, inputs and outputs for zeros to be skipped in both passes.
     let large = if cfg!(miri) { [4, 197, 64] } else { [33, 1027, 64] };
     for [n, i, o] in [[2, 9, 3], large] {
         check(&format!("{n} {i} {o}"), |d| {

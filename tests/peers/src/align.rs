@@ -1,4 +1,4 @@
-//! The two parts of the alignment that grow with images and patches.
+//! The two parts of the alignment whose cost grows with images and patches.
 
 use anyhow::Result;
 use randlab_moments::{Eigenbasis, Mat, Moments, PatchShape};

@@ -39,7 +39,7 @@ pub fn worker(net: &nets::Net, images: usize) -> Box<dyn Step> {
 
 struct Burn {
     layers: Vec<Layer>,
-    /// Taken and given back by the optimiser.
+    /// Consumed and returned by the optimiser.
     net: Option<Net>,
     optim: ModuleOptimizer,
     loss: CrossEntropyLoss,
@@ -47,7 +47,7 @@ struct Burn {
     y: Tensor<1, Int>,
 }
 
-/// What has parameters, in the order of the layers.
+/// Layers with parameters, in order.
 #[derive(Module, Debug)]
 struct Net {
     convs: Vec<Conv2d>,
@@ -79,7 +79,7 @@ impl Net {
     }
 }
 
-/// The layers with parameters that are still to come.
+/// The layers with parameters not yet applied.
 struct Rest<'a> {
     convs: std::slice::Iter<'a, Conv2d>,
     norms: std::slice::Iter<'a, BatchNorm>,

@@ -14,7 +14,7 @@ use crate::{
     tables::PeerRow,
 };
 
-/// Allocator settings that keep freed memory in a process: what randlab sets for itself.
+/// Settings of glibc's allocator that keep freed memory in the process, as randlab sets for itself.
 const KEEP: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "1073741824"),
     ("MALLOC_TRIM_THRESHOLD_", "8589934592"),
@@ -24,7 +24,7 @@ const KEEP: [(&str, &str); 3] = [
 /// Compare training steps of randlab and its peers
 #[derive(Args)]
 pub struct Compare {
-    /// Nets, in one word each
+    /// Nets, separated by spaces
     #[arg(long, value_delimiter = ' ', default_values = NAMES)]
     nets: Vec<String>,
     /// Images per step
@@ -33,19 +33,19 @@ pub struct Compare {
     /// Threads
     #[arg(long, value_delimiter = ' ', default_values_t = [1, 2], value_parser = clap::value_parser!(u32).range(1..))]
     threads: Vec<u32>,
-    /// Peers besides randlab
+    /// Peers next to randlab
     #[arg(long, value_delimiter = ' ', default_values_t = [Peer::Pytorch, Peer::PytorchDefault, Peer::Burn, Peer::Candle])]
     peers: Vec<Peer>,
     /// Turns of each peer
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Seconds for all peers with one net, batch and number of threads, about; slow peers get fewer turns
+    /// Approximate seconds for all peers with one net, batch and number of threads; slow peers get fewer turns
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
-    /// Python that has torch
+    /// Python interpreter with torch installed
     #[arg(long)]
     python: PathBuf,
-    /// Script of training steps in `PyTorch`
+    /// Path of torch_step.py
     #[arg(long)]
     script: PathBuf,
     /// Folder of the table
@@ -53,7 +53,7 @@ pub struct Compare {
     out: PathBuf,
 }
 
-/// Who is compared.
+/// The frameworks compared.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Peer {
     Randlab,
@@ -61,6 +61,9 @@ enum Peer {
     Pytorch,
     /// As installed.
     PytorchDefault,
+    /// As `pytorch`, with forward pass and loss under autocast to bf16: other arithmetic, so not in the default list.
+    #[value(name = "pytorch-bf16")]
+    PytorchBf16,
     Burn,
     Candle,
 }
@@ -71,6 +74,7 @@ impl std::fmt::Display for Peer {
             Self::Randlab => "randlab",
             Self::Pytorch => "pytorch",
             Self::PytorchDefault => "pytorch-default",
+            Self::PytorchBf16 => "pytorch-bf16",
             Self::Burn => "burn",
             Self::Candle => "candle",
         })
@@ -88,7 +92,7 @@ struct Cell<'a> {
 impl Compare {
     /// Measures all, writes the table and prints it.
     pub fn run(&self) -> Result<()> {
-        // A mistake in the last net shows before the first is measured.
+        // Reject a wrong name before the first measurement.
         let nets = self.nets.iter().map(|name| Ok((name, Net::new(name)?)));
         let nets = nets.collect::<Result<Vec<_>>>()?;
         let machine = Machine::here();
@@ -98,7 +102,7 @@ impl Compare {
                 for &threads in &self.threads {
                     eprintln!("{name}, batch {batch}, {threads} threads");
                     rows.extend(self.cell(&Cell { name, net, batch, threads }, &machine)?);
-                    // Also what is there so far can be read.
+                    // Keep what has been measured if a later net fails.
                     write_table(&self.out.join("peers.parquet"), rows.clone())?;
                 }
             }
@@ -128,7 +132,7 @@ impl Compare {
         ensure!(same, "{}: peers have nets of {sizes:?} parameters", cell.name);
         let mut peaks = Vec::new();
         take_turns(&mut entries, rounds, share, || peaks.push(peak::gflops(cell.threads as usize)));
-        // What else the machine did makes a round slower, never faster.
+        // Other load makes a round slower, never faster.
         let peak = Spread::of(peaks.into_iter()).hi;
         let ours = entries.iter().find(|e| e.name == Peer::Randlab.to_string());
         let ours = ours.context("randlab itself was left out")?.seconds.clone();
@@ -137,17 +141,21 @@ impl Compare {
 
     fn command(&self, peer: Peer, cell: &Cell<'_>) -> Result<Command> {
         let mut command = match peer {
-            Peer::Pytorch | Peer::PytorchDefault => {
-                let last = peer == Peer::Pytorch && cell.net.maps;
+            Peer::Pytorch | Peer::PytorchDefault | Peer::PytorchBf16 => {
+                let last = peer != Peer::PytorchDefault && cell.net.maps;
                 let layout = if last { "channels_last" } else { "contiguous" };
+                let dtype = if peer == Peer::PytorchBf16 { "bf16" } else { "f32" };
                 let net = serde_json::json!({"input": cell.net.input, "layers": cell.net.layers});
+                let batch = cell.batch.to_string();
                 let mut command = Command::new(&self.python);
-                command.arg(&self.script).args([&net.to_string(), &cell.batch.to_string(), layout]);
+                command.arg(&self.script).args([&net.to_string(), &batch, layout, dtype]);
                 command
             }
-            _ => this(&[peer.to_string(), cell.name.to_owned(), cell.batch.to_string()])?,
+            Peer::Randlab | Peer::Burn | Peer::Candle => {
+                this(&[peer.to_string(), cell.name.to_owned(), cell.batch.to_string()])?
+            }
         };
-        // As installed, and the one that does it itself.
+        // pytorch-default runs as installed, and randlab sets its allocator itself.
         if !matches!(peer, Peer::PytorchDefault | Peer::Randlab) {
             command.envs(KEEP);
         }
@@ -203,7 +211,7 @@ fn row(
     Ok(row)
 }
 
-/// A line for each cell, as Markdown.
+/// A Markdown table with a line per cell.
 fn print(rows: &[PeerRow], machine: &Machine) {
     let first = |r: &PeerRow| (r.peer.clone(), r.version.clone());
     let mut peers: Vec<_> = rows.iter().map(first).collect();

@@ -3,6 +3,7 @@
 mod align;
 mod burn;
 mod candle;
+mod chart;
 mod compare;
 mod nets;
 mod ours;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use randlab_kernels::LineAligned;
 
-// That of all peers in this process.
+// For all peers that run in this process.
 #[global_allocator]
 static HEAP: LineAligned = LineAligned;
 
@@ -27,7 +28,7 @@ static HEAP: LineAligned = LineAligned;
 enum Program {
     Compare(compare::Compare),
     Scale(scale::Scale),
-    /// Repeat one piece of work, as told on stdin
+    /// Repeat one piece of work as often as stdin says
     #[command(subcommand, hide = true)]
     Worker(worker::Work),
 }

@@ -31,7 +31,7 @@ pub enum Layer {
     MaxPool,
     /// Mean of each map.
     AveragePool,
-    /// On all values of an image.
+    /// Fully connected, on all values of an image.
     Linear {
         inputs: usize,
         units: usize,
@@ -46,12 +46,12 @@ pub enum Layer {
     Add,
 }
 
-/// What randlab itself is told.
+/// The net as randlab builds it.
 #[derive(Debug, Clone)]
 pub enum Spec {
     /// A net of the recipes.
     Model(ModelSpec),
-    /// Blocks of convolution, ReLU and 2x2 pool, and a hidden layer: no recipe has it, so its layers are run one by one.
+    /// Blocks of convolution, ReLU and 2x2 pool, and a hidden layer: not in the recipes, so its layers run one by one.
     Blocks,
 }
 
@@ -100,13 +100,13 @@ fn number<T: std::str::FromStr + PartialOrd + Default>(name: &str, prefix: &str)
     name.strip_prefix(prefix)?.parse().ok().filter(|n| *n > T::default())
 }
 
-/// A net being written: each method that gives a [`Spec`] writes the layers of it.
+/// A net under construction: each method that returns a [`Spec`] adds its layers.
 struct List {
     input: [usize; 3],
     layers: Vec<Layer>,
-    /// Size of the value so far.
+    /// Size of the current value.
     map: [usize; 3],
-    /// Size of the kept one.
+    /// Size of the kept value.
     kept: [usize; 3],
     flop: f64,
 }
@@ -262,7 +262,7 @@ impl List {
 /// `n` numbers from -1 to 1 times `scale`, without a pattern.
 #[expect(clippy::cast_possible_truncation, reason = "rounding on purpose")]
 pub fn noise(n: usize, scale: f32) -> Vec<f32> {
-    // The golden ratio times squares is spread evenly, and no number follows from the one before.
+    // Multiples of the golden ratio by squares are spread evenly without visible order.
     let at = |k: usize| ((k * k) as f64 * 0.618_033_988_749_894_9).fract();
     (0..n).map(|k| scale * (2.0 * at(k) - 1.0) as f32).collect()
 }

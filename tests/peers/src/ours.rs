@@ -1,4 +1,4 @@
-//! Training steps of randlab, as its training loop does them.
+//! Training steps of randlab, as in its training loop.
 
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor, Var};
@@ -64,7 +64,7 @@ struct Blocks {
     batch: (Tensor, Tensor),
 }
 
-/// What a layer does besides its sums.
+/// Kind of a layer, with its options.
 #[derive(Clone, Copy)]
 enum Kind {
     Conv(ConvSpec),
@@ -83,9 +83,9 @@ impl Blocks {
                 Layer::Linear { inputs, units } => {
                     (Kind::Linear { relu: units != CLASSES }, vec![units, inputs])
                 }
-                // Part of the layers above.
+                // Included in the layers above.
                 Layer::Relu | Layer::MaxPool => continue,
-                _ => bail!("{layer:?} is no layer of a chain"),
+                _ => bail!("{layer:?}: not supported in a chain of layers"),
             };
             let weights = nets::noise(shape.iter().product(), 0.05);
             let w = Tensor::from_vec(weights, shape, &Device::Cpu)?;

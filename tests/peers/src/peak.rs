@@ -1,4 +1,4 @@
-//! What the machine could do at most: a loop of multiplications and additions on registers alone.
+//! Peak of the machine: a loop of multiplications and additions on registers.
 
 use std::{
     hint::black_box,
@@ -18,10 +18,10 @@ const WIDTH: usize = 16;
 
 const TURNS: u32 = 1 << 20;
 
-/// Stretches of `TURNS`, of which the shortest counts: at first threads often share a core, until the system moves one.
+/// Repetitions of `TURNS`, of which the shortest counts: at first threads often share a core, until the system moves one.
 const STRETCHES: usize = 16;
 
-/// f32 operations a second of `threads` threads at once, in units of 1e9; measured anew, so that a busy machine shows.
+/// f32 operations a second of `threads` threads at once, in units of 1e9; measured at each call, so that other load shows.
 pub fn gflops(threads: usize) -> f64 {
     let barrier = Barrier::new(threads);
     let shortest = AtomicU64::new(u64::MAX);
@@ -30,7 +30,7 @@ pub fn gflops(threads: usize) -> f64 {
             scope.spawn(|| {
                 for _ in 0..STRETCHES {
                     let start = Instant::now();
-                    // Nobody begins before the one who comes last, nor ends a stretch before all have.
+                    // All threads begin and end a repetition together.
                     let last = barrier.wait().is_leader();
                     run();
                     barrier.wait();
@@ -51,14 +51,14 @@ fn run() {
     {
         if is_x86_feature_detected!("avx512f") {
             #[expect(unsafe_code, reason = "the compiler does not know what the processor has")]
-            // SAFETY: the line above has asked.
+            // SAFETY: the condition has detected the instructions.
             unsafe {
                 return avx512();
             }
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             #[expect(unsafe_code, reason = "the compiler does not know what the processor has")]
-            // SAFETY: the line above has asked.
+            // SAFETY: the condition has detected the instructions.
             unsafe {
                 return avx2();
             }
@@ -86,7 +86,7 @@ fn avx512() {
 fn avx2() {
     use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_set1_ps};
     let (a, b) = (_mm256_set1_ps(black_box(0.5)), _mm256_set1_ps(black_box(1.0)));
-    // Half the registers of half the width: four times the turns, since there are 16 registers in all.
+    // Half the registers (there are 16) of half the width: four times the turns.
     let mut sums = [a; SUMS / 2];
     for _ in 0..4 * TURNS {
         for sum in &mut sums {

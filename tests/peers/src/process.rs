@@ -1,4 +1,4 @@
-//! Workers as seen from the driver.
+//! Workers, from the driver's side.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ pub struct Worker {
     child: Child,
     stdin: ChildStdin,
     lines: Receiver<String>,
-    /// What its step says its size is.
+    /// Parameters of its net, or values of its matrix.
     pub size: usize,
     /// Seconds of its first step.
     pub first: f64,
@@ -35,7 +35,7 @@ impl Worker {
             })?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = pipes.context("no pipes to a worker")?;
-        // Where memory ends, the system is to end a worker and nothing else.
+        // If memory runs out, the system should kill a worker and nothing else.
         #[expect(clippy::disallowed_methods, reason = "a setting of the system, no file")]
         let _ = fs::write(format!("/proc/{}/oom_score_adj", child.id()), "1000");
         let (send, lines) = channel();
@@ -70,7 +70,7 @@ impl Worker {
         })
     }
 
-    /// The most memory it has had, in MB.
+    /// Its peak memory, in MB.
     pub fn peak_memory(&self) -> Option<f64> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -80,7 +80,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It has nothing to finish.
+        // A worker has nothing to save.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Workers timed in turn, so that whatever else the machine does falls on all of them.
+//! Workers timed in turn, so that other load on the machine affects all of them.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::process::Worker;
 pub struct Entry {
     pub name: String,
     pub worker: Worker,
-    /// Steps at a time.
+    /// Steps per turn.
     pub steps: u32,
-    /// Rounds it takes part in: fewer than there are when it is too slow.
+    /// Rounds it takes part in: fewer if it is slow.
     rounds: usize,
     /// Seconds of a step, by round.
     pub seconds: Vec<f64>,
@@ -27,11 +27,11 @@ pub struct Spread {
 }
 
 impl Entry {
-    /// Plans steps for `share` of the time in all; nobody gets more than twice that but for one round.
+    /// Plans steps for about `share` seconds in all.
     pub fn new(name: String, mut worker: Worker, rounds: usize, share: f64) -> Result<Self> {
         let limit = limit(share);
         let first = worker.first;
-        // The first step makes the buffers; where it is short, it says little.
+        // The first step allocates the buffers; if it is short, it says little about the next ones.
         let step = if first < share { worker.run(1, limit)? } else { first };
         #[expect(
             clippy::cast_possible_truncation,
@@ -39,7 +39,7 @@ impl Entry {
             reason = "between 1 and a million"
         )]
         let whole = |x: f64| x.clamp(1.0, 1e6) as usize;
-        // Each turn begins with a step that is not counted.
+        // Each turn begins with an uncounted step.
         let steps = u32::try_from(whole(share / rounds as f64 / step - 1.0))?;
         let rounds = whole(share / step).min(rounds);
         Ok(Self { name, worker, steps, rounds, seconds: Vec::new() })
@@ -51,7 +51,8 @@ pub fn limit(share: f64) -> Duration {
     Duration::from_secs_f64(10.0 * share)
 }
 
-/// Lets all take turns, each second round backwards. Between turns `other` is called. Who fails is left out, with a word.
+/// Lets all take turns, in reverse order every second round, and calls `other` after each round. Entries that fail are removed with a
+/// message.
 pub fn take_turns(entries: &mut Vec<Entry>, rounds: usize, share: f64, mut other: impl FnMut()) {
     for round in 0..rounds {
         let mut order: Vec<usize> = (0..entries.len()).collect();

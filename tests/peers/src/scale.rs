@@ -4,15 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use randlab_report::chart;
-use randlab_store::{
-    publish,
-    table::{CurveRow, ScalingRow, write_table},
-};
+use randlab_store::{publish, table::write_table};
 
 use crate::{
+    chart::{Sample, chart},
     process::{Machine, Worker, this},
     rounds::{Entry, Spread, limit, take_turns},
+    tables::ScalingRow,
 };
 
 /// Measure how training steps and alignment grow with their sizes
@@ -24,15 +22,15 @@ pub struct Scale {
     /// Turns of each point
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Seconds for all points of one series, about
+    /// Approximate seconds for all points of one series
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
-    /// Folder of the table and the figure
+    /// Folder for the table and the figure
     #[arg(long)]
     out: PathBuf,
 }
 
-/// Points in which one size grows.
+/// Points along which one size grows.
 struct Sweep {
     part: &'static str,
     series: String,
@@ -44,12 +42,12 @@ struct Sweep {
 struct Point {
     size: f64,
     images: u32,
-    /// Work of its worker.
+    /// Arguments of its worker.
     work: [String; 3],
 }
 
 impl Scale {
-    /// Measures all, writes the table and draws it.
+    /// Measures all, and writes table and figure.
     pub fn run(&self) -> Result<()> {
         let machine = Machine::here();
         let mut rows = Vec::new();
@@ -59,8 +57,7 @@ impl Scale {
             rows.extend(self.measure(&sweep, &machine)?);
             write_table(&self.out.join("scaling.parquet"), rows.clone())?;
         }
-        let caption = "Medians over turns with the shortest and the longest; memory is the most a process has had.";
-        let svg = chart("scaling", "How time and memory grow", caption, &curves(&rows));
+        let svg = chart(&curves(&rows))?;
         publish(&self.out.join("scaling.svg"), svg.as_bytes())?;
         println!("{}", self.out.join("scaling.svg").display());
         Ok(())
@@ -86,7 +83,7 @@ impl Scale {
             let at = |width: f64| train(&format!("vgg16x{width}"), width, 128);
             all.push(step("vgg16x<width>", "width", [0.125, 0.25, 0.5, 1.0].map(at).into()));
         }
-        // A run of the pipeline has one thread.
+        // A run of the pipeline uses one thread.
         let threads = 1;
         let kernels = [3, 5, 7, 9, 11_u32];
         let covariance = |images: u32, kernel: u32, size: u32| Point {
@@ -161,47 +158,37 @@ fn row(sweep: &Sweep, point: &Point, entry: &Entry, machine: &Machine) -> Result
     Ok(row)
 }
 
-/// Time and memory of every sweep as curves, plots of one kind together.
-fn curves(rows: &[ScalingRow]) -> Vec<CurveRow> {
-    let mut curves: Vec<CurveRow> = rows.iter().flat_map(|r| [time(r), memory(r)]).collect();
+/// Time and memory of every sweep as curves, plots of one kind together. Speeds and times are medians over turns with the
+/// smallest and the largest; memory is the peak of a process.
+fn curves(rows: &[ScalingRow]) -> Vec<Sample> {
+    let mut curves: Vec<Sample> = rows.iter().flat_map(|r| [time(r), memory(r)]).collect();
     curves.sort_by(|a, b| (&a.panel, &a.series).cmp(&(&b.panel, &b.series)));
     curves
 }
 
-fn time(r: &ScalingRow) -> CurveRow {
+fn time(r: &ScalingRow) -> Sample {
     if r.part == "step" {
         let speed = |seconds: f64| f64::from(r.images) / seconds;
-        let ends = (Some(speed(r.seconds_hi)), Some(speed(r.seconds_lo)));
-        curve(r, "speed", "images/s", speed(r.seconds), ends)
+        let range = Some((speed(r.seconds_hi), speed(r.seconds_lo)));
+        sample(r, "speed", "images/s", speed(r.seconds), range)
     } else {
-        curve(r, "time", "seconds", r.seconds, (Some(r.seconds_lo), Some(r.seconds_hi)))
+        sample(r, "time", "seconds", r.seconds, Some((r.seconds_lo, r.seconds_hi)))
     }
 }
 
-fn memory(r: &ScalingRow) -> CurveRow {
-    curve(r, "memory", "peak memory, MB", r.peak_rss_mb.unwrap_or(f64::NAN), (None, None))
+fn memory(r: &ScalingRow) -> Sample {
+    sample(r, "memory", "peak memory, MB", r.peak_rss_mb.unwrap_or(f64::NAN), None)
 }
 
-fn curve(
-    r: &ScalingRow,
-    what: &str,
-    y_name: &str,
-    y: f64,
-    (lo, hi): (Option<f64>, Option<f64>),
-) -> CurveRow {
+fn sample(r: &ScalingRow, what: &str, y_name: &str, y: f64, range: Option<(f64, f64)>) -> Sample {
     let plural = if r.threads == 1 { "thread" } else { "threads" };
-    CurveRow {
-        figure: "scaling".to_owned(),
+    Sample {
         panel: format!("{} by {}: {what}", r.part, r.size_name),
         series: format!("{}, {} {plural}", r.series, r.threads),
-        dataset: format!("random images, {}, {} cores", r.cpu, r.cores),
-        x: r.size,
-        y,
-        lo,
-        hi,
-        interval: "range".to_owned(),
-        n_seeds: 1,
         x_name: r.size_name.clone(),
         y_name: y_name.to_owned(),
+        x: r.size,
+        y,
+        range,
     }
 }

@@ -6,7 +6,7 @@ table! { "peers" "1" "one training framework with one net, batch size and number
     key net: String, "1", "the net, as in docs/performance.md";
     key batch_size: i32, "image", "images per step";
     key threads: i32, "1", "threads of the process";
-    key peer: String, "1", "randlab, pytorch (channels_last, freed memory kept), pytorch-default (as installed), burn or candle";
+    key peer: String, "1", "randlab, pytorch (channels_last, freed memory kept), pytorch-default (as installed), pytorch-bf16 (as pytorch, autocast to bf16), burn or candle";
     col version: String, "1", "version of the framework";
     col n_parameters: i64, "1", "trainable parameters, the same for all peers";
     col n_rounds: i32, "1", "turns taken, in alternation with the other peers";

@@ -1,4 +1,4 @@
-//! The process of one peer with one net: says that it is ready, then runs as many steps as it is told to.
+//! The process of one peer with one net: reports that it is ready, then runs as many steps as each line of stdin says.
 
 use std::{io::BufRead, time::Instant};
 
@@ -8,10 +8,10 @@ use clap::Subcommand;
 
 use crate::{align, burn, candle, nets, ours};
 
-/// Of every peer.
+/// Momentum of every peer.
 pub const MOMENTUM: f64 = 0.9;
 
-/// Of every peer: small, so that no net diverges on the way.
+/// Learning rate of every peer: small, so that no net diverges.
 pub const LEARNING_RATE: f64 = 1e-3;
 
 /// Something that is repeated and timed.
@@ -39,9 +39,10 @@ pub enum Work {
 /// Serves stdin until it ends.
 pub fn serve(work: &Work) -> Result<()> {
     let (mut step, version) = match work {
-        Work::Randlab { net, batch } => {
-            (ours::worker(&nets::Net::new(net)?, *batch)?, Some(env!("CARGO_PKG_VERSION").to_owned()))
-        }
+        Work::Randlab { net, batch } => (
+            ours::worker(&nets::Net::new(net)?, *batch)?,
+            Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ),
         Work::Burn { net, batch } => (burn::worker(&nets::Net::new(net)?, *batch), locked("burn")),
         Work::Candle { net, batch } => {
             (candle::worker(&nets::Net::new(net)?, *batch)?, locked("candle-core"))
@@ -61,7 +62,7 @@ pub fn serve(work: &Work) -> Result<()> {
     println!("ready {size} {first} {}", version.as_deref().unwrap_or("-"));
     for line in std::io::stdin().lock().lines() {
         let count = line?.trim().parse().context("steps to run")?;
-        // During a pause other workers fill the caches, and the system takes memory back: the first step is not counted.
+        // In a pause other workers fill the caches, and the system reclaims memory: do not count the first step.
         run(1)?;
         println!("{}", run(count)?);
     }
@@ -76,7 +77,7 @@ pub fn batch(net: &nets::Net, images: usize) -> Result<(Tensor, Tensor)> {
     Ok((x, Tensor::from_vec(nets::labels(images), images, &Device::Cpu)?))
 }
 
-/// Version of a package that was built in, and whether its matrix products know AVX-512.
+/// Version of a dependency, and whether its matrix products use AVX-512.
 fn locked(package: &str) -> Option<String> {
     let (_, after) =
         include_str!("../Cargo.lock").split_once(&format!("name = \"{package}\"\nversion = \""))?;

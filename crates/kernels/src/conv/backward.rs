@@ -19,14 +19,14 @@ use crate::{
     simd::{Lanes, WIDEST},
 };
 
-/// Channels whose gradient is held at a time, in the first cache.
+/// Output channels whose map gradients are held at a time, in the L1 cache.
 const CHANNELS: usize = 6;
-/// Positions at least summed over in one go, where there are as many: a sum costs something to begin and end.
+/// Minimum number of positions per sum, if there are that many: each sum has a fixed cost.
 const LONG: usize = 900;
-/// Numbers seen by the windows of the images that are summed over in one go, at most: they are to stay in the second cache.
+/// Maximum number of values in the patches of one sum, so that they stay in the L2 cache.
 const CACHED: usize = 150_000;
 
-/// Gradients given that of the result; that of `x` only if `wanted`.
+/// Gradients for the gradient of the result; of `x` only if `wanted`.
 pub(super) fn backward(
     isa: Isa,
     g: &Geometry,
@@ -38,9 +38,9 @@ pub(super) fn backward(
     let way = g.backward_way();
     let (dw, db) = match way {
         Way::Winograd => {
-            let turned = wanted.then(|| winograd::Filters::turned(isa, w, g.outputs));
+            let rotated = wanted.then(|| winograd::Filters::rotated(isa, w, g.outputs));
             let (sums, db) = over_shards(g, seen, &mut dx, |seen, dx, scratch| {
-                winograd::gradients(isa, g, seen, turned.as_ref(), dx, scratch)
+                winograd::gradients(isa, g, seen, rotated.as_ref(), dx, scratch)
             });
             (winograd::filter_gradient(isa, g, sums), db)
         }
@@ -65,13 +65,13 @@ pub(super) fn backward(
             })
         }
     };
-    #[expect(unsafe_code, reason = "memory that was not cleared")]
+    #[expect(unsafe_code, reason = "uninitialised memory")]
     // SAFETY: if wanted, the shards cover all images and write all channels of theirs; otherwise it is empty.
     let dx = unsafe { written(dx) };
     Gradients { dw, db, dx: wanted.then_some(dx) }
 }
 
-/// Sums, over shards of the images in order, of both results of `f`, which gets a shard's part of `dx`, too.
+/// Sums both results of `f` over the shards of the images, in order; `f` also gets the shard's part of `dx`.
 fn over_shards(
     g: &Geometry,
     seen: Seen<'_>,
@@ -142,7 +142,7 @@ fn weight_gradient(
     (dw, db)
 }
 
-/// Filters for the way back: `[C, O k k]`, each turned by half a turn.
+/// Filters of the input gradient: `[C, O k k]`, each rotated by 180 degrees.
 fn flipped(g: &Geometry, w: &[f32]) -> Panels {
     let taps = g.kernel * g.kernel;
     Panels::new(g.channels, g.outputs * taps, |channel, k| {
@@ -151,7 +151,7 @@ fn flipped(g: &Geometry, w: &[f32]) -> Panels {
     })
 }
 
-/// The input gradient is a convolution of the map's gradient, spread out by the stride, with the turned filters.
+/// The input gradient is a convolution of the map's gradient, dilated by the stride, with the rotated filters.
 fn input_gradient(
     isa: Isa,
     g: &Geometry,
@@ -160,7 +160,7 @@ fn input_gradient(
     dx: &mut [MaybeUninit<f32>],
     scratch: &mut Scratch,
 ) {
-    // Where the padding is wider than a window reaches, part of the map lies outside of what is looked at.
+    // If the padding is wider than a window reaches, part of the map lies outside of every window.
     let beyond = (g.spec.padding + 1).saturating_sub(g.kernel);
     let windows = Windows {
         channels: g.outputs,
@@ -200,7 +200,7 @@ fn input_gradient(
     }
 }
 
-/// Distances in a map that was spread out by the stride.
+/// Distances in a map dilated by the stride.
 struct Spread {
     /// Pooled values in a row, and from one to the next, across and down.
     cols: usize,
@@ -219,7 +219,7 @@ impl Spread {
     }
 }
 
-/// Puts the gradient of one channel's map where the windows of the input gradient look for it.
+/// Scatters the gradient of one channel's map into the dilated map that the windows of the input gradient read.
 struct SpreadOut<'a> {
     spread: &'a Spread,
     from: Channel<'a>,

@@ -17,7 +17,7 @@ use crate::{
     simd::{Lanes, WIDEST},
 };
 
-/// Channels computed together: few enough for their map to stay in the caches until it is pooled.
+/// Output channels computed together: few enough for their map to stay in the caches until it is pooled.
 pub(super) const CHANNELS: usize = 32;
 
 /// A shard of the forward pass: some images, and where their results go.
@@ -71,7 +71,7 @@ pub(super) fn forward(
             }
         });
     });
-    #[expect(unsafe_code, reason = "memory that was not cleared")]
+    #[expect(unsafe_code, reason = "uninitialised memory")]
     // SAFETY: the shards cover all images, and each writes all channels of its own.
     unsafe {
         (written(y), written(winners))
@@ -141,7 +141,7 @@ fn values(args: ShardArgs<'_>, filters: &Panels) {
     }
 }
 
-/// Largest of the values of each window, and the first place where it stands. NaN counts as larger than any number.
+/// Largest value of each window, and its first place in the window. NaN counts as larger than any number.
 struct Pool<'a> {
     /// Per channel a row, `pitch` apart, `[places, pooled]`.
     map: &'a [f32],

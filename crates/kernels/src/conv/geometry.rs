@@ -5,7 +5,7 @@ use candle_core::{Result, bail};
 use super::ConvSpec;
 use crate::{isa::Kernel, simd::Lanes};
 
-/// Channels of an image that are asked for before their turn.
+/// Channels of an image to prefetch ahead.
 const AHEAD: usize = 2;
 
 /// All sizes of one call.
@@ -48,7 +48,7 @@ impl Geometry {
         }
         let rows = (height + 2 * padding - kernel) / stride + 1;
         let cols = (width + 2 * padding - kernel) / stride + 1;
-        // Places in a window are kept in 16 bits.
+        // A place in a window is stored in 16 bits.
         if pool > rows.min(cols) || pool * pool > 1 << 16 {
             bail!("convolution: pool {pool} is larger than the {rows}x{cols} map, or than 256");
         }
@@ -105,7 +105,7 @@ impl Geometry {
     }
 }
 
-/// Images of a shard with what is known about their results.
+/// Images of a shard, their results and the gradients of these.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
     pub x: &'a [f32],
@@ -145,8 +145,8 @@ pub(super) struct Channel<'a> {
     pub winners: &'a [u16],
 }
 
-/// Gradient of one channel's map before bias and ReLU, `[places, pooled]`, and its sum added to `sum`. The derivative of the
-/// ReLU at 0 is taken as 0.
+/// Gradient of one channel's map before bias and ReLU, `[places, pooled]`; its sum is added to `sum`. The derivative of the
+/// ReLU at 0 is 0.
 pub(super) struct MapGradient<'a> {
     pub channel: Channel<'a>,
     pub relu: bool,
@@ -167,11 +167,11 @@ impl Kernel for MapGradient<'_> {
             let (y, to) = (&y[from..dy.len()], &mut passed[from..]);
             let dy = &dy[from..];
             let (dy, y, to, n) = (dy.as_ptr(), y.as_ptr(), to.as_mut_ptr(), dy.len());
-            // Channels come next to each other in memory, but other images are in between.
+            // Channels are adjacent in memory, but the next image is processed in between.
             lanes.fetch(y.wrapping_add(ahead));
             lanes.fetch(dy.wrapping_add(ahead));
             #[expect(unsafe_code, reason = "vectors from and to memory")]
-            // SAFETY: each of the slices was just seen to have n numbers.
+            // SAFETY: each of the slices has n numbers, by the slicing above.
             unsafe {
                 if n >= L::COUNT {
                     let dz = gate(lanes.load(dy), lanes.load(y));
@@ -185,7 +185,7 @@ impl Kernel for MapGradient<'_> {
             }
         }
         *self.sum += lanes.sums([sum, zero, zero, zero])[0];
-        // With a pool, what was passed belongs to the places that won; the first place comes last, as it holds all of it.
+        // With a pool, each gradient belongs to the winning place of its window. Place 0 comes last, since it holds all of them so far.
         if winners.is_empty() {
             return;
         }

@@ -1,4 +1,4 @@
-//! What the windows of a convolution see, as a matrix.
+//! im2col: the patches of a convolution as a matrix.
 
 use crate::{
     isa::Kernel,
@@ -29,12 +29,12 @@ impl Windows {
         self.pool * self.pool * self.rows * self.cols
     }
 
-    /// Numbers a window sees.
+    /// Values in a patch.
     pub const fn depth(&self) -> usize {
         self.channels * self.kernel * self.kernel
     }
 
-    /// Columns that far apart are neighbours in memory, so that what neighbouring windows see is.
+    /// Distance of columns that are adjacent in the stored image, which makes the inputs of adjacent windows adjacent, too.
     const fn split(&self) -> usize {
         self.stride * self.pool
     }
@@ -44,8 +44,8 @@ impl Windows {
         self.width.div_ceil(self.split())
     }
 
-    /// Numbers of an image as it is stored: `[channel, row, column mod split, column / split]`, and one vector more, since
-    /// copying moves whole vectors.
+    /// Numbers of an image as it is stored: `[channel, row, column mod split, column / split]`, plus one vector, since
+    /// whole vectors are copied.
     pub const fn stored(&self) -> usize {
         self.channels * self.height * self.split() * self.run() + WIDEST
     }
@@ -56,7 +56,7 @@ impl Windows {
         ((channel * self.height + row) * split + col % split) * run + col / split
     }
 
-    /// Columns by which a row of [`Fill`] may be written too far.
+    /// Columns by which [`Fill`] may write past the end of a row.
     pub const SPILL: usize = WIDEST - 1;
 }
 
@@ -79,7 +79,7 @@ impl Kernel for Store<'_> {
             for phase in 0..split.min(width) {
                 let at = self.windows.index(channel, y, self.padding + phase);
                 let to = &mut self.image[at..];
-                // The two steps that matter are written out, for the compiler to make vectors of.
+                // The two common steps are written out so that the compiler can vectorise them.
                 match split {
                     1 => to[..width].copy_from_slice(row),
                     2 => {
@@ -103,7 +103,7 @@ impl Kernel for Store<'_> {
     }
 }
 
-/// Fills a matrix `[depth, positions]`, whose rows are `pitch` apart, with what each window sees. Up to [`Windows::SPILL`]
+/// Fills a matrix `[depth, positions]`, whose rows are `pitch` apart, with patches. Up to [`Windows::SPILL`]
 /// numbers after each row are overwritten.
 pub(super) struct Fill<'a> {
     pub windows: &'a Windows,
@@ -141,7 +141,7 @@ impl Kernel for Fill<'_> {
     }
 }
 
-/// Copies rows of at most `N` numbers, `step` apart, one after the other. Each is copied as `N` numbers, and followed by what
+/// Copies rows of at most `N` numbers, `step` apart, to consecutive memory. Each is copied as `N` numbers; the next row
 /// overwrites the excess.
 #[inline(always)]
 fn copy<const N: usize>(from: &[f32], to: &mut [f32], step: usize, (rows, cols): (usize, usize)) {
@@ -150,8 +150,8 @@ fn copy<const N: usize>(from: &[f32], to: &mut [f32], step: usize, (rows, cols):
     let (mut from, mut to) = (from.as_ptr().cast::<[f32; N]>(), to.as_mut_ptr().cast::<[f32; N]>());
     for _ in 0..rows {
         #[expect(unsafe_code, reason = "a check per row takes as long as the copy")]
-        // SAFETY: the last row was seen to lie inside both, and with it the ones before. The two are different memory, since
-        // one is borrowed for writing.
+        // SAFETY: the assertion has checked that the last row lies inside both, and with it the ones before. The two do not
+        // overlap, since one is borrowed mutably.
         unsafe {
             *to = *from;
         }

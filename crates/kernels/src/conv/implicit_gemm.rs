@@ -1,8 +1,8 @@
-//! Convolutions of any kernel and stride over many channels, as products of pixels and filters.
+//! Implicit GEMM: convolutions of any kernel and stride over many channels, channels last.
 //!
-//! For each place of the filter one matrix product of the pixels it sees, which are read where they lie, and the filters'
-//! numbers there. The gradient of the input has as many phases as strides apart, each of which sees its own places only: no
-//! product is with a zero that the stride put there.
+//! Each tap of the filter is one matrix product of the pixels under it, read in place, and the filter values at that tap. The
+//! input gradient is split into `stride` by `stride` phases, each of which uses its own taps only, so nothing is multiplied by
+//! zeros that the stride would insert.
 
 use std::mem::MaybeUninit;
 
@@ -20,15 +20,15 @@ use crate::{
     isa::Isa,
 };
 
-/// Pixels that are worked on together: fewer would read the filters too often.
+/// Minimum number of pixels per product: fewer would read the filters too often.
 const PIXELS: usize = 96;
 
-/// Whether this way can be taken, and pays.
+/// Whether this algorithm applies and pays.
 pub(super) fn fits(g: &Geometry) -> bool {
     g.spec.pool == 1 && g.channels.min(g.outputs) >= MANY
 }
 
-/// For each place of a filter the right factor `[depth, columns]` of its product.
+/// For each tap the right factor `[depth, columns]` of its product.
 pub(super) struct Filters {
     values: Vec<f32>,
     depth: usize,
@@ -83,7 +83,7 @@ fn input_canvas(g: &Geometry) -> Nhwc {
     Nhwc::new(g.height + border, g.width + border, g.channels)
 }
 
-/// First pixel that each window sees.
+/// First pixel of each window.
 fn windows(g: &Geometry, on: Nhwc) -> Vec<usize> {
     let all = (0..g.pooled_rows).flat_map(|r| (0..g.pooled_cols).map(move |c| (r, c)));
     all.map(|(r, c)| on.index(g.spec.stride * r, g.spec.stride * c)).collect()
@@ -128,13 +128,13 @@ pub(super) fn values(args: ShardArgs<'_>, filters: &Filters) {
 
 /// One of the `stride` by `stride` phases of the input's pixels.
 struct Phase {
-    /// Where its pixels come in the input.
+    /// Indices of its pixels in the input.
     pixels: Vec<usize>,
-    /// Pixel of the map, on its canvas, that each of them sees through a tap, for all taps it sees anything through.
+    /// For each tap that reaches the map: the index in the map's gradient that each pixel meets at that tap.
     seen: Vec<(usize, Vec<usize>)>,
 }
 
-/// Phases of rows or columns that see the map through the places `tap` of the filter.
+/// The phases, with the taps of the filter through which they meet the map.
 fn phases(g: &Geometry, on: Nhwc) -> Vec<Phase> {
     let (stride, padding) = (g.spec.stride, g.spec.padding);
     let all = (0..stride).flat_map(|a| (0..stride).map(move |b| (a, b)));
@@ -156,7 +156,7 @@ fn phases(g: &Geometry, on: Nhwc) -> Vec<Phase> {
     .collect()
 }
 
-/// Width of the border of the map that the input's pixels see.
+/// Width of the border around the map's gradient that the input gradient reads.
 fn border(g: &Geometry) -> usize {
     (g.kernel - 1).saturating_sub(g.spec.padding).div_ceil(g.spec.stride)
 }
@@ -170,8 +170,8 @@ fn map_canvas(g: &Geometry) -> Nhwc {
     Nhwc::new(side(g.height, g.pooled_rows), side(g.width, g.pooled_cols), g.outputs)
 }
 
-/// Gradients of filters, one place after the other, and of biases, summed over the images of a shard. That of the input goes
-/// to `dx`, if filters are given.
+/// Gradients of filters `[tap, outputs, pitch]` and of biases, summed over the images of a shard. The input gradient is written
+/// to `dx` if filters are given.
 pub(super) fn gradients(
     isa: Isa,
     g: &Geometry,

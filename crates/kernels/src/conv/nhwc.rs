@@ -1,4 +1,4 @@
-//! Images with channels innermost.
+//! Channels-last (NHWC) images in scratch memory.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::{
     simd::{Lanes, WIDEST},
 };
 
-/// Channels whose gradients are brought into order together.
+/// Channels whose gradients are transposed together.
 const CHANNELS: usize = WIDEST;
 
 /// An image `[row, col, channel]` in scratch memory.
@@ -35,25 +35,25 @@ impl Nhwc {
         (row * self.cols + col) * self.pitch
     }
 
-    /// The same indices on the canvases of several images, one after the other, all `by` further on.
+    /// The same indices in several consecutive images, each shifted by `by`.
     pub fn on_all(self, at: &[usize], images: usize, by: usize) -> Vec<usize> {
         (0..images).flat_map(|i| at.iter().map(move |at| i * self.len() + at + by)).collect()
     }
 
-    /// Indices of a picture of `rows` and `cols` that begins at row and column `first`, in reading order.
+    /// Indices of a rectangle of `rows` by `cols` whose corner is at row and column `first`, row-major.
     pub fn places(self, rows: usize, cols: usize, first: usize) -> Vec<usize> {
         let all = (0..rows).flat_map(|r| (0..cols).map(move |c| (r, c)));
         all.map(|(r, c)| self.index(first + r, first + c)).collect()
     }
 }
 
-/// Puts rows of numbers, one per channel, onto a canvas.
+/// Writes rows of numbers, one per channel, into an image: from NCHW to NHWC.
 pub(super) struct Draw<'a> {
     /// `[channels, positions]`
     pub rows: &'a [f32],
     /// From one row to the next.
     pub pitch: usize,
-    /// Where on the canvas each position is.
+    /// Index in the image of each position.
     pub places: &'a [usize],
     pub canvas: &'a mut [f32],
     /// Channel of the first row, a multiple of [`WIDEST`].
@@ -104,10 +104,10 @@ unsafe fn load<L: Lanes>(lanes: L, from: &[f32], n: usize) -> L::V {
     }
 }
 
-/// The way back: rows of numbers, one per channel, from a canvas.
+/// The inverse of [`Draw`]: rows of numbers, one per channel, from an image.
 pub(super) struct Read<'a> {
     pub canvas: &'a [f32],
-    /// Where on the canvas each position is.
+    /// Index in the image of each position.
     pub places: &'a [usize],
     /// `[channels, positions]`
     pub to: Block<'a>,
@@ -147,13 +147,13 @@ impl Kernel for Read<'_> {
     }
 }
 
-/// Inputs and gradients of the map, as the gradients are computed from them.
+/// Layouts of the inputs and of the map's gradient, from which the gradients are computed.
 pub(super) struct Sides {
     pub inputs: Nhwc,
-    /// Where an image comes there.
+    /// Index of each pixel of an image.
     drawn: Vec<usize>,
     pub maps: Nhwc,
-    /// Where the gradient of a map comes there, place in the window of the pool first.
+    /// Index of each value of a map's gradient, ordered by place in the pool window first.
     pub places: Vec<usize>,
 }
 
@@ -174,7 +174,7 @@ impl Sides {
         }
     }
 
-    /// Draws some images and the gradients of their maps, whose sums are added to `db`.
+    /// Writes some images and the gradients of their maps, whose sums are added to `db`.
     pub fn draw(
         &self,
         isa: Isa,

@@ -1,35 +1,35 @@
-//! Weight gradient of a layer with a pool. In each window one place has a gradient, the winner; where the ReLU is off, none has.
-//! Only what the winners saw is summed up: with a 2x2 pool, at most a quarter of what all positions saw.
+//! Weight gradient of a layer with a max-pool. In each window only the argmax has a gradient, and none where the ReLU is off, so
+//! only the patches of the winners are summed: with a 2x2 pool, at most a quarter of all patches.
 //!
-//! Positions stand one after the other here, with what each saw in one row, so that a channel's gradient is held in registers
-//! while the winners' rows are added to it. A filter is deep as `[row, column, channel]`: a row of a window is then one piece of
-//! memory. One more number, which is always 1, makes the bias a weight like the others.
+//! Patches are rows of a matrix, so that a channel's gradient is held in registers while the rows of the winners are added to it.
+//! The order within a patch is `[row, column, channel]`, which makes a row of a window contiguous. An additional value that is
+//! always 1 makes the bias a weight like the others.
 
 use super::geometry::{Geometry, Seen};
 use crate::{
     buffer::{Scratch, sized},
     isa::{Isa, Kernel},
-    simd::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST, with_count},
     sparse_gemm::{Term, VECTORS, sum},
 };
 
-/// Numbers seen from a few rows of windows; they are to stay in the first cache, with what is read beside them.
+/// Values in the patches of a band of windows, so that they stay in the L1 cache.
 const CACHED: usize = 6000;
-/// Channels from which all windows of a row see too much for that.
+/// Number of channels from which the patches of one row of windows exceed that.
 const CHANNELS: usize = 16;
 
-/// Whether this is the faster way.
+/// Whether this is the faster algorithm.
 pub(super) const fn pays(g: &Geometry) -> bool {
     g.spec.pool > 1 && g.channels < CHANNELS
 }
 
-/// Sizes of the matrix of what a band of pooled rows saw.
+/// Sizes of the matrix of patches of a band of pooled rows.
 struct Sizes {
     /// Width of the image with its border, in numbers.
     width: usize,
     /// Numbers in a row of a window.
     run: usize,
-    /// Numbers a window sees, and from one position to the next.
+    /// Values in a patch, and from one patch to the next.
     depth: usize,
     pitch: usize,
     /// Pooled rows.
@@ -110,7 +110,7 @@ fn store(g: &Geometry, width: usize, x: &[f32], image: &mut [f32]) {
     }
 }
 
-/// Fills a matrix `[window, place, pitch]` with what is seen from some pooled rows, and ones.
+/// Fills a matrix `[window, place, pitch]` with the patches of some pooled rows, and ones.
 struct Fill<'a> {
     g: &'a Geometry,
     s: &'a Sizes,
@@ -130,7 +130,7 @@ impl Kernel for Fill<'_> {
             let to = &mut self.patches[position * s.pitch..];
             for k in 0..g.kernel {
                 let window = &window[k * s.width..];
-                // Whole vectors: what is too much is overwritten by what comes next.
+                // Whole vectors: the next row overwrites the excess.
                 let from = window.chunks(WIDEST);
                 let to = to[k * s.run..].as_chunks_mut::<WIDEST>().0;
                 for (to, from) in to.iter_mut().zip(from).take(s.run.div_ceil(WIDEST)) {
@@ -145,8 +145,8 @@ impl Kernel for Fill<'_> {
     }
 }
 
-/// Lists what the windows of an image add to the sums. Those that have no gradient stay in the list: to sort them out would
-/// take longer than to add them.
+/// Lists what the windows of an image add to the sums. Zero gradients stay in the list: filtering them takes longer than adding
+/// them.
 struct List<'a> {
     g: &'a Geometry,
     s: &'a Sizes,
@@ -205,19 +205,12 @@ impl Kernel for Sum<'_> {
                 let (from, to) = (vectors * piece / pieces, vectors * (piece + 1) / pieces);
                 let part = &mut sums[from * L::COUNT..to * L::COUNT];
                 #[expect(unsafe_code, reason = "no bounds to check in the inner loop")]
-                // SAFETY: the places that are named were seen to lie in the matrix, with all of their row.
+                // SAFETY: `List` names rows of the matrix only, and each is as long as the pitch.
                 unsafe {
                     let patches = patches.as_ptr().add(from * L::COUNT);
-                    match to - from {
-                        1 => add::<L, 1>(lanes, terms, patches, part),
-                        2 => add::<L, 2>(lanes, terms, patches, part),
-                        3 => add::<L, 3>(lanes, terms, patches, part),
-                        4 => add::<L, 4>(lanes, terms, patches, part),
-                        5 => add::<L, 5>(lanes, terms, patches, part),
-                        6 => add::<L, 6>(lanes, terms, patches, part),
-                        7 => add::<L, 7>(lanes, terms, patches, part),
-                        _ => add::<L, VECTORS>(lanes, terms, patches, part),
-                    }
+                    with_count!(to - from, N in [1 2 3 4 5 6 7] or VECTORS => {
+                        add::<L, N>(lanes, terms, patches, part);
+                    });
                 }
             }
         }
@@ -237,7 +230,7 @@ unsafe fn add<L: Lanes, const N: usize>(
     sums: &mut [f32],
 ) {
     assert!(sums.len() == N * L::COUNT);
-    // SAFETY: promised by the caller, and as many numbers as was just seen.
+    // SAFETY: promised by the caller; the assertion checks the length of the sums.
     unsafe {
         let new = sum::<L, N>(lanes, terms, patches);
         for (v, new) in new.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The convolution as its definition says, in f64. Gradient checks run it, and the fast kernels are compared with it.
+//! The convolution by its definition, in f64: for gradient checks, and as the reference of the f32 kernels.
 
 use super::geometry::Geometry;
 use crate::gradients::Gradients;
@@ -31,7 +31,7 @@ pub(super) fn forward(g: &Geometry, x: &[f64], w: &[f64], b: &[f64]) -> (Vec<f64
     (y, winners)
 }
 
-/// Gradients of all arguments, given that of the result.
+/// Gradients of all arguments for the gradient of the result.
 pub(super) fn backward(
     g: &Geometry,
     (x, w): (&[f64], &[f64]),

@@ -1,4 +1,4 @@
-//! The fast kernels against the definition, on every instruction set.
+//! The f32 kernels against the definition, on every instruction set.
 
 use super::{
     ConvSpec, Way, backward, forward,
@@ -23,12 +23,12 @@ fn arguments(g: &Geometry) -> Arguments {
         x: wave(g.images * g.image(), 0.371, 0.1, 1.2),
         w: wave(g.outputs * g.filter(), 0.93, 0.2, 0.6),
         b: wave(g.outputs, 1.3, 0.5, 0.2),
-        // Off zero on average: sums that cancel have no relative error to speak of.
+        // Off zero on average: sums that cancel have no meaningful relative error.
         dy: wave(g.images * g.result(), 0.7, 0.3, 1.0).iter().map(|v| v + 0.5).collect(),
     }
 }
 
-/// Values and gradients of the fast path.
+/// Values and gradients of the f32 kernels.
 fn fast(isa: Isa, g: &Geometry, a: &Arguments) -> (Vec<f32>, Vec<u16>, Gradients<f32>) {
     let (y, winners) = forward::forward(isa, g, &a.x, &a.w, &a.b);
     let seen = Seen { x: &a.x, y: &y, dy: &a.dy, winners: &winners };
@@ -40,8 +40,8 @@ fn check(g: &Geometry, a: &Arguments) {
     let (y, winners) = reference::forward(g, &wide(&a.x), &wide(&a.w), &wide(&a.b));
     for isa in Isa::all() {
         let (fast_y, fast_winners, fast) = fast(isa, g, a);
-        // Where the two sides round to different sides of 0, or choose between nearly equal values, gradients differ by right.
-        // The definition is therefore given the choices of the fast side, once they are seen to be good ones.
+        // Where the two sides round to different sides of 0, or choose between nearly equal values, gradients may differ.
+        // The reference therefore gets the choices of the kernel, once the values have been compared.
         assert!(distance(&fast_y, &y) < 1e-5, "{} {g:?}", isa.name());
         let chosen = if g.spec.pool == 1 { &winners } else { &fast_winners };
         let exact = reference::backward(
@@ -201,6 +201,22 @@ fn products_of_pixels_agree_with_the_definition() {
 }
 
 #[test]
+fn each_algorithm_is_chosen_where_it_applies() {
+    for (channels, kernel, pool, ways) in [
+        (16, 3, 2, [Way::Winograd, Way::Winograd]),
+        (16, 5, 1, [Way::ImplicitGemm, Way::ImplicitGemm]),
+        (16, 5, 2, [Way::Im2col, Way::Im2col]),
+        (3, 5, 2, [Way::WinogradSmallIn, Way::PooledWeightGrad]),
+        (2, 5, 2, [Way::Im2col, Way::PooledWeightGrad]),
+        (3, 5, 1, [Way::Im2col, Way::Im2col]),
+    ] {
+        let spec = ConvSpec { stride: 1, padding: 0, pool };
+        let g = geometry([1, channels, 9, 9], [16, kernel], spec);
+        assert_eq!([g.forward_way(), g.backward_way()], ways, "{channels} {kernel} {pool}");
+    }
+}
+
+#[test]
 fn of_equal_values_the_first_wins_and_zeros_pass_nothing() {
     for isa in Isa::all() {
         // One channel of a filter that copies: rows of small whole numbers are full of ties and zeros.
@@ -233,7 +249,7 @@ fn nan_is_passed_on() {
             let exact = reference::forward(&g, &wide(&x), &[1.0], &[0.0]);
             assert!(exact.0[0].is_nan() && exact.1 == winners);
         }
-        // Of all windows those that see it.
+        // Exactly the windows that contain it.
         for (kernel, pixel) in [3, 5].into_iter().flat_map(|k| (0..100).map(move |p| (k, p))) {
             let spec = ConvSpec { stride: 1, padding: 0, pool: 2 };
             let g = geometry([1, 1, 10, 10], [5, kernel], spec);

@@ -1,11 +1,11 @@
 //! Convolutions 3x3 of stride 1 by the minimal filtering algorithm F(2x2, 3x3) (Lavin and Gray 2016, section 4.1).
 //!
-//! Four results of one filter see 16 inputs. Inputs and filter are each mapped to 16 numbers whose products, summed over the
-//! channels, hold the results: 16 multiplications take the place of 36. The maps only add and halve, and cost little where
-//! there are many channels; the rest is 16 matrix products. On the way back the factors change places. Since tiles are
-//! computed as a whole, a NaN spreads to all four results of the tiles that see it.
+//! Four results of one filter depend on 16 inputs. Inputs and filter are each mapped to 16 numbers whose products, summed over the
+//! channels, determine the results: 16 multiplications instead of 36. The transforms only add and halve, and cost little with
+//! many channels; the rest is 16 matrix products. The backward pass uses the transposed transforms. Since tiles are
+//! computed as a whole, a NaN spreads to all four results of the tiles that contain it.
 //!
-//! Inside, channels are innermost, so that vectors are full however small a map is.
+//! The layout is channels-last, so that vectors are full however small a map is.
 
 mod filters;
 mod tiles;
@@ -28,10 +28,10 @@ use crate::{
 pub(super) use filters::Filters;
 use tiles::{ENTRIES, Matrices, Shape, Spread, SpreadGradient, Together};
 
-/// Outputs whose filters' gradients a task brings into order.
+/// Output channels whose filter gradients one task transforms back.
 const OUTPUTS: usize = 16;
 
-/// Whether this way can be taken, and pays.
+/// Whether this algorithm applies and pays.
 pub(super) fn fits(g: &Geometry) -> bool {
     let spec = g.spec;
     g.kernel == 3
@@ -41,7 +41,7 @@ pub(super) fn fits(g: &Geometry) -> bool {
         && g.channels.min(g.outputs) >= MANY
 }
 
-/// Images of a task: of small maps more, as every task reads all filters and writes as many sums.
+/// Images per task: more of small maps, since every task reads all filters and writes as many sums.
 pub(super) fn shard(g: &Geometry) -> usize {
     (128 / Grid::of_results(g).count().max(1)).clamp(SHARD, 32)
 }
@@ -81,7 +81,7 @@ struct Plan {
     reads: Vec<usize>,
     to: Nhwc,
     writes: Vec<usize>,
-    /// Places of what is kept of `to`, in the order of the result.
+    /// Indices in `to` of the values of the result, in its order.
     kept: Vec<usize>,
 }
 
@@ -120,7 +120,7 @@ fn input_canvas(g: &Geometry) -> Nhwc {
     Nhwc::new(side(grid.rows, g.height), side(grid.cols, g.width), g.channels)
 }
 
-/// The gradient of the map before the pool, inside the border that the tiles of the input's gradient see.
+/// The gradient of the map before the pool, inside the border that the tiles of the input gradient read.
 fn map_canvas(g: &Geometry) -> Nhwc {
     let (inputs, results) = (Grid::covering(g.height, g.width), Grid::of_results(g));
     let side = |inputs: usize, results: usize| (2 * inputs + 2).max(border(g) + 2 * results);
@@ -132,7 +132,7 @@ const fn border(g: &Geometry) -> usize {
     2 - g.spec.padding
 }
 
-/// How much is worked on together.
+/// How much is computed together.
 #[derive(Debug, Clone, Copy)]
 struct Group {
     images: usize,
@@ -158,8 +158,8 @@ struct Finish<'a> {
     relu: bool,
 }
 
-/// Convolves the images on `canvas`, `size` tiles at a time. The results go to `map`; with `places` they are pooled, and the
-/// places that won go there.
+/// Convolves the images on `canvas`, `size` tiles at a time. The results are written to `map`; with `places` they are pooled, and
+/// the winning places are written there.
 fn convolve(
     isa: Isa,
     (plan, size): (&Plan, usize),
@@ -194,7 +194,7 @@ fn convolve(
     }
 }
 
-/// Values of a shard, and the places that won if there is a pool.
+/// Values of a shard, and with a pool the winning places.
 pub(super) fn values(args: ShardArgs<'_>, filters: &Filters) {
     let ShardArgs { isa, g, x, bias, y, winners, scratch } = args;
     let plan = Plan::values(g);
@@ -237,12 +237,12 @@ pub(super) fn values(args: ShardArgs<'_>, filters: &Filters) {
 }
 
 /// Gradients of the entries of filters, and of biases, summed over the images of a shard. That of the input goes to `dx`, if
-/// turned filters are given.
+/// rotated filters are given.
 pub(super) fn gradients(
     isa: Isa,
     g: &Geometry,
     seen: Seen<'_>,
-    turned: Option<&Filters>,
+    rotated: Option<&Filters>,
     dx: &mut [MaybeUninit<f32>],
     scratch: &mut Scratch,
 ) -> (Vec<f32>, Vec<f32>) {
@@ -250,7 +250,7 @@ pub(super) fn gradients(
     let sides = Sides::new(g, input_canvas(g), map_canvas(g), border(g));
     let grid = Grid::of_results(g);
     let starts = (grid.starts(sides.inputs, 2, 0), grid.starts(sides.maps, 2, border(g)));
-    let plan = turned.map(|turned| (Plan::input_gradient(g), turned));
+    let plan = rotated.map(|rotated| (Plan::input_gradient(g), rotated));
     let Group { images, tiles } = Group::new(g, count, grid.count());
     let canvases = sized(&mut scratch.image, images * (sides.inputs.len() + sides.maps.len()));
     canvases.fill(0.0);
@@ -264,11 +264,11 @@ pub(super) fn gradients(
         let these = from..count.min(from + images);
         sides.draw(isa, g, (seen, these.clone()), (x, dz), &mut db, &mut scratch.map);
         let dz = &dz[..these.len() * sides.maps.len()];
-        if let Some((plan, turned)) = &plan {
+        if let Some((plan, rotated)) = &plan {
             let map = sized(&mut scratch.map, these.len() * plan.to.len());
             let finish = Finish { bias: &none, relu: false };
             let to = (&mut *map, None);
-            convolve(isa, (plan, tiles), dz, turned, finish, to, &mut scratch.patches);
+            convolve(isa, (plan, tiles), dz, rotated, finish, to, &mut scratch.patches);
             let dx = &mut dx[these.start * g.image()..these.end * g.image()];
             for (dx, map) in dx.chunks_exact_mut(g.image()).zip(map.chunks_exact(plan.to.len())) {
                 let to = Block::new(dx, g.height * g.width);

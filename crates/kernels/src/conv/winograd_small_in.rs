@@ -1,13 +1,13 @@
-//! Values of a layer of few input channels with a 2x2 pool, with fewer multiplications (Winograd 2016, as in Lavin and Gray,
+//! Winograd convolution of 1 or 3 input channels into a 2x2 max-pool: F(2x2, 3x3) and F(2x2, 5x5) (Lavin and Gray,
 //! arXiv:1509.09308).
 //!
-//! A window of the pool and all that its four positions see form a tile. Image and filter are transformed so that the four sums
-//! become, at each of `points x points` places, a product per input channel: with 5x5 filters 36 instead of 100. Back from there
-//! takes sums and differences only, which a processor does beside its multiplications. As there are few input channels, all of
-//! it happens in registers, for a vector of tiles and four filters at a time.
+//! A window of the pool and the inputs of its four positions form a tile. Image and filter are transformed so that the four sums
+//! become, at each of `points x points` places, a product per input channel: with 5x5 filters 36 instead of 100. The inverse
+//! transform takes sums and differences only, which run in parallel to the multiplications. With so few input channels all of it
+//! happens in registers, for a vector of tiles and four filters at a time.
 //!
 //! Rounding errors are about four times those of the direct sums with 5x5 filters. NaN in a tile makes its pooled value NaN, but
-//! any of the four may be the winner then; infinite numbers make NaN.
+//! any of the four may win then; infinite inputs give NaN.
 
 use std::mem::MaybeUninit;
 
@@ -24,13 +24,13 @@ use crate::{
     simd::{Lanes, WIDEST},
 };
 
-/// Whether this way is there for a layer.
+/// Whether this algorithm applies to a layer.
 pub(super) const fn fits(g: &Geometry) -> bool {
     let known = matches!((g.kernel, g.channels), (3 | 5, 1 | 3));
     known && g.spec.stride == 1 && g.spec.pool == 2
 }
 
-/// Transformed filters in panels `[column point, row point, input channel][PANEL]`, the last one filled up with zeros.
+/// Transformed filters in panels `[column point, row point, input channel][PANEL]`, the last one padded with zeros.
 pub(super) struct Filters {
     values: Vec<f32>,
     /// Numbers in a panel.
@@ -62,7 +62,7 @@ impl Filters {
     }
 }
 
-/// What a row of a filter becomes at each point: its polynomial there, divided by the products of differences to the other
+/// The transform of a row of a filter, a row per point: its polynomial there, divided by the products of differences to the other
 /// points. The points are 0, 1, -1, then 2, -2 for a kernel of 5, and infinity.
 fn rows(kernel: usize) -> Vec<Vec<f64>> {
     let finite: &[(f64, f64)] = if kernel == 3 {
@@ -258,7 +258,7 @@ impl Multiply<'_> {
     }
 }
 
-/// The largest of the values of each window, and the first place where it stands.
+/// The largest value of each window, and its first place in the window.
 #[inline(always)]
 fn largest<L: Lanes>(lanes: L, [a, b, c, d]: [L::V; 4]) -> [L::V; 2] {
     let kept = lanes.larger([a, lanes.splat(0.0)], [b, lanes.splat(1.0)]);
@@ -277,7 +277,7 @@ fn store<L: Lanes>(
     let room = y.len().min(winners.len());
     let mut whole = [0; WIDEST];
     #[expect(unsafe_code, reason = "vectors to memory")]
-    // SAFETY: that there is room was just seen.
+    // SAFETY: `room` has been compared with a vector's length.
     unsafe {
         if room >= L::COUNT {
             lanes.store(y.as_mut_ptr().cast(), best);

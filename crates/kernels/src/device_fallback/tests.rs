@@ -43,7 +43,7 @@ const fn bound(dtype: DType) -> f64 {
     if matches!(dtype, DType::F64) { 1e-12 } else { 1e-5 }
 }
 
-/// Both sides' results and gradients are the same, and there are such.
+/// Asserts that results and gradients of both agree, and that the same gradients exist.
 fn agree(what: &str, dtype: DType, kernels: Result<Applied>, candle: Result<Fallback>) {
     let (kernels, candle) = (kernels.unwrap(), Applied::from(candle.unwrap()));
     results_agree(what, dtype, &kernels, &candle);
@@ -64,7 +64,7 @@ fn results_agree(what: &str, dtype: DType, kernels: &Applied, candle: &Applied) 
 
 fn gradients_agree(what: &str, dtype: DType, kernels: &Applied, candle: &Applied) {
     let bound = bound(dtype);
-    // Off zero on average: sums that cancel have no relative error to speak of.
+    // Off zero on average: sums that cancel have no meaningful relative error.
     let grad = (wave(kernels.y().dims(), (0.7, 0.3, 1.0), dtype) + 0.5).unwrap();
     let [ours, theirs] = [kernels, candle].map(|a| a.gradients(&grad, true).unwrap());
     let each = |g: TensorGradients| [("x", g.x), ("plus", g.plus), ("w", g.w), ("b", g.b)];
@@ -127,7 +127,7 @@ fn convolutions_with_relu_and_pool_agree() {
             let candle = Fallback::conv(&x, &filters, Some(&b), spec, true).unwrap().into();
             results_agree(&what, dtype, &kernels, &candle);
             // In f32 rounding may decide on which side of 0 a sum is, or which value of a window is the largest. Gradients
-            // then differ by right.
+            // may differ then.
             if dtype == DType::F64 {
                 gradients_agree(&what, dtype, &kernels, &candle);
             }

@@ -1,12 +1,12 @@
-//! Products whose left factor is read where it lies.
+//! Products whose left factor is read in place.
 
 use super::{Piece, pieces};
 use crate::{
     isa::Kernel,
-    simd::{Lanes, WIDEST},
+    simd::{Lanes, WIDEST, with_count},
 };
 
-/// `out = a b`, or `out += a b`, with factors that are read where they lie. All rows of `b` and `out` begin at whole cache lines,
+/// `out = a b`, or `out += a b`, with factors that are read in place. All rows of `b` and `out` begin at whole cache lines,
 /// and are readable and writable up to a multiple of [`WIDEST`] columns.
 pub(crate) struct Product<'a, R, K, B> {
     pub a: Entries<'a, R, K>,
@@ -31,14 +31,14 @@ pub(crate) struct Entries<'a, R, K> {
     pub by_k: K,
 }
 
-/// Where things of a kind are.
+/// Offsets of rows or columns.
 pub(crate) trait Places: Copy {
     fn at(self, i: usize) -> usize;
     /// The largest of the first `count > 0` places.
     fn last(self, count: usize) -> usize;
 }
 
-/// Each so far from the one before.
+/// Offsets at a constant distance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Every(pub usize);
 
@@ -53,7 +53,7 @@ impl Places for Every {
     }
 }
 
-/// Anywhere.
+/// Arbitrary offsets.
 impl Places for &[usize] {
     #[inline(always)]
     fn at(self, i: usize) -> usize {
@@ -83,11 +83,9 @@ impl<R: Places, K: Places, B: Places> Kernel for Product<'_, R, K, B> {
         for piece in pieces(columns, vectors * L::COUNT, depth) {
             #[expect(unsafe_code, reason = "pointers into the matrices")]
             // SAFETY: sizes were compared above.
-            match (columns - piece.from).div_ceil(L::COUNT).min(vectors) {
-                1 => unsafe { self.column::<L, 1>(lanes, piece) },
-                2 => unsafe { self.column::<L, 2>(lanes, piece) },
-                3 => unsafe { self.column::<L, 3>(lanes, piece) },
-                _ => unsafe { self.column::<L, 4>(lanes, piece) },
+            unsafe {
+                let count = (columns - piece.from).div_ceil(L::COUNT).min(vectors);
+                with_count!(count, N in [1 2 3] or 4 => self.column::<L, N>(lanes, piece));
             }
         }
     }
@@ -105,7 +103,7 @@ impl<R: Places, K: Places, B: Places> Product<'_, R, K, B> {
         let Entries { values, by_row, by_k } = self.a;
         let rows = self.size[0];
         for first in (0..rows).step_by(SIX) {
-            // A tile that does not fit sees the last row several times; the copies are dropped.
+            // A partial tile repeats the last row; the copies are dropped.
             let mut a = [values.as_ptr(); SIX];
             for (r, a) in a.iter_mut().enumerate() {
                 *a = a.wrapping_add(by_row.at((first + r).min(rows - 1)));

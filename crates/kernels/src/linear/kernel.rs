@@ -14,7 +14,7 @@ use crate::{
     simd::Lanes,
 };
 
-/// Number of inputs from which sums run along the inputs. Shorter rows would hardly fill their vectors.
+/// Minimum number of inputs for sums that run along the inputs. Shorter rows would hardly fill their vectors.
 const LONG: usize = 128;
 /// Outputs and inputs of one task then. Sums of tasks are added in order.
 pub(super) const OUTPUTS: usize = 64;
@@ -26,7 +26,7 @@ const CACHED: usize = 1024;
 const ROWS: usize = 256;
 const COLUMNS: usize = 240;
 
-/// `sparse` says that about half of `x` is 0.
+/// `sparse` states that about half of `x` is 0.
 pub(super) fn forward(
     isa: Isa,
     size: Size,
@@ -60,7 +60,7 @@ impl Kernel for Finish<'_> {
     }
 }
 
-/// `x w^T` by products of rows with rows, or without what is 0.
+/// `x w^T` by products of rows with rows, or skipping zeros.
 fn along_inputs(isa: Isa, size: Size, x: &[f32], w: &[f32], sparse: bool) -> Vec<f32> {
     let Size { n, i, o } = size;
     let pieces = i.div_ceil(INPUTS);
@@ -111,7 +111,7 @@ fn part(
     sums
 }
 
-/// `x w^T` by way of the transposed weights.
+/// `x w^T` with transposed weights.
 fn short(isa: Isa, Size { n, i, o }: Size, x: &[f32], w: &[f32]) -> Vec<f32> {
     let mut y = unwritten(n * o);
     product(isa, &Panels::of_rows(x, n, i), o, &mut y, |outputs, strip, pitch| {
@@ -121,14 +121,14 @@ fn short(isa: Isa, Size { n, i, o }: Size, x: &[f32], w: &[f32]) -> Vec<f32> {
             }
         }
     });
-    #[expect(unsafe_code, reason = "memory that was not cleared")]
+    #[expect(unsafe_code, reason = "uninitialised memory")]
     // SAFETY: a product writes all of its result.
     unsafe {
         written(y)
     }
 }
 
-/// Gradients given `dz`, that of the sums before the ReLU; that of `x` only if `wanted`. `sparse` says that many of `dz` are 0.
+/// Gradients for `dz`, the gradient before the ReLU; of `x` only if `wanted`. `sparse` states that many of `dz` are 0.
 pub(super) fn backward(
     isa: Isa,
     size: Size,
@@ -150,7 +150,7 @@ pub(super) fn backward(
     }
     let mut db = vec![0.0; o];
     dz.chunks_exact(o).for_each(|row| add(&mut db, row));
-    #[expect(unsafe_code, reason = "memory that was not cleared")]
+    #[expect(unsafe_code, reason = "uninitialised memory")]
     // SAFETY: a product writes all of its result.
     let (dw, dx) = unsafe { (written(dw), written(dx)) };
     Gradients { dw, db, dx: wanted.then_some(dx) }

@@ -1,4 +1,4 @@
-//! The layer as its definition says, in f64. Gradient checks run it, and the fast kernels are compared with it.
+//! The layer by its definition, in f64: for gradient checks, and as the reference of the f32 kernels.
 
 use super::Size;
 use crate::gradients::Gradients;
@@ -15,7 +15,7 @@ pub(super) fn forward(size: Size, (x, w, b): (&[f64], &[f64], &[f64]), relu: boo
     y
 }
 
-/// Gradients given `dz`, that of the sums before the ReLU.
+/// Gradients for `dz`, the gradient before the ReLU.
 pub(super) fn backward(size: Size, x: &[f64], w: &[f64], dz: &[f64]) -> Gradients<f64> {
     let mut dw = vec![0.0; w.len()];
     let mut db = vec![0.0; size.o];

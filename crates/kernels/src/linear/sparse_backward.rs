@@ -1,7 +1,7 @@
-//! Gradients of a layer with ReLU and many inputs, without the terms that the ReLU has set to 0: about half of them.
+//! Gradients of a layer with many inputs and a ReLU, skipping outputs that the ReLU has set to 0: about half of them.
 //!
-//! Both gradients are made for some inputs at a time: few enough for what is read to stay in the first cache, though every row
-//! of weights and batch is used by many sums.
+//! Both gradients are computed for a strip of inputs at a time, so that the rows of weights and batch, each used by many sums,
+//! stay in the L1 cache.
 
 use std::{mem::MaybeUninit, ops::Range};
 
@@ -15,17 +15,17 @@ use crate::{
     sparse_gemm::{Listed, Terms},
 };
 
-/// Number of inputs from which the lists are used often enough to be worth making. An interpreter gets smaller layers.
+/// Minimum number of inputs for which making the lists pays. Miri gets smaller layers.
 pub(super) const INPUTS: usize = if cfg!(miri) { 192 } else { 1024 };
-/// Inputs of a strip, and rows of it that are summed over in one go.
+/// Inputs of a strip, and rows of it per sum.
 const STRIP: usize = 128;
 const DEPTH: usize = 32;
-/// Strips of one task: rows of memory are read in pieces long enough for the processor to read ahead.
+/// Strips of one task: pieces of rows long enough for the hardware prefetcher.
 const STRIPS: usize = 3;
-/// Rows that are asked for before their turn.
+/// Rows to prefetch ahead.
 const AHEAD: usize = 12;
 
-/// Writes the gradients of the weights to `dw` and, if there is memory for them, those of the inputs to `dx`. The batch is not
+/// Writes the gradients of the weights to `dw` and, if there is memory for it, the gradient of the inputs to `dx`. The batch is not
 /// empty.
 pub(super) fn backward(
     isa: Isa,
@@ -71,7 +71,7 @@ fn product(
             let b = &strip[depth * k / a.len() * STRIP..];
             let size = (rows, STRIP.min(columns.end - from));
             #[expect(unsafe_code, reason = "blocks of a matrix are no slices")]
-            // SAFETY: blocks of different calls differ in columns, and those of this one are used one after the other.
+            // SAFETY: blocks of different calls differ in columns, and the blocks of this call are used one after the other.
             let out = unsafe { out.block((0, from), size) };
             isa.run(Listed { a: terms, b, add: k > 0, out });
         }
@@ -102,7 +102,7 @@ impl Kernel for InStrips<'_> {
         let Self { matrix, width, columns, strips } = self;
         let strip = matrix.len() / width * STRIP;
         for (row, from) in matrix.chunks_exact(width).enumerate() {
-            // The processor does not foresee that the next rows come next, since they are far away.
+            // The rows are too far apart for the hardware prefetcher.
             let later = from[columns.start..].as_ptr().wrapping_add(AHEAD * width);
             for line in (0..columns.len()).step_by(LINE) {
                 lanes.fetch(later.wrapping_add(line));

@@ -1,7 +1,7 @@
-//! Values of a layer with many inputs behind a ReLU, without the terms that it has set to 0: about half of them.
+//! Values of a layer with many inputs that come from a ReLU, skipping the zeros: about half of the inputs.
 //!
-//! The weights are turned for some inputs at a time, so that those of one input stand in a row. A row of sums is then held in
-//! registers, and each input other than 0 costs one multiplication per output.
+//! The weights are transposed for some inputs at a time, so that those of one input form a row. A row of sums is held in
+//! registers, and each nonzero input costs one multiplication per output.
 
 use std::ops::Range;
 
@@ -12,18 +12,18 @@ use crate::{
     simd::{Lanes, WIDEST},
 };
 
-/// Number of inputs, and of rows that use them, from which turned weights are worth making. An interpreter gets smaller layers.
+/// Minimum number of inputs and of rows for which transposing the weights pays. Miri gets smaller layers.
 const INPUTS: usize = if cfg!(miri) { 192 } else { 1024 };
 const ROWS: usize = if cfg!(miri) { 4 } else { 32 };
-/// Inputs of a strip, whose turned weights stay in the first cache. A word has a bit for each.
+/// Inputs of a strip, whose transposed weights stay in the L1 cache. A word has a bit for each.
 const STRIP: usize = u64::BITS as usize;
-/// Strips whose weights are turned in one go: rows of memory are read in pieces long enough for the processor to read ahead.
+/// Strips transposed together: pieces of rows long enough for the hardware prefetcher.
 const STRIPS: usize = 4;
-/// Rows of the batch, and numbers of a row of weights, that are asked for before their turn.
+/// Rows of the batch, and numbers of a row of weights, to prefetch ahead.
 const AHEAD: usize = 16;
 const SOON: usize = 8 * LINE;
 
-/// Whether this is the faster way for some outputs. Fewer would cost more to find the inputs than to multiply with all.
+/// Whether this is the faster algorithm for some outputs. For fewer, finding the nonzero inputs costs more than it saves.
 pub(super) fn pays(size: Size, outputs: &Range<usize>) -> bool {
     size.i >= INPUTS && size.n >= ROWS && outputs.len() == OUTPUTS
 }
@@ -39,44 +39,44 @@ pub(super) fn part(
     let w = &w[first * i..][..OUTPUTS * i];
     let mut sums = vec![0.0; n * OUTPUTS];
     Scratch::lend(|scratch| {
-        let turned = sized(&mut scratch.patches, STRIPS * STRIP * OUTPUTS);
+        let transposed = sized(&mut scratch.patches, STRIPS * STRIP * OUTPUTS);
         for from in inputs.clone().step_by(STRIPS * STRIP) {
             let columns = from..inputs.end.min(from + STRIPS * STRIP);
-            isa.run(Turn { w, width: i, columns: columns.clone(), turned });
+            isa.run(Turn { w, width: i, columns: columns.clone(), transposed });
             let strips = columns.clone().step_by(STRIP);
-            for (from, turned) in strips.zip(turned.chunks_exact(STRIP * OUTPUTS)) {
+            for (from, transposed) in strips.zip(transposed.chunks_exact(STRIP * OUTPUTS)) {
                 let columns = from..columns.end.min(from + STRIP);
-                isa.run(Add { x, width: i, columns, turned, sums: &mut sums });
+                isa.run(Add { x, width: i, columns, transposed, sums: &mut sums });
             }
         }
     });
     sums
 }
 
-/// Turns columns of [`OUTPUTS`] rows of `width` into rows.
+/// Transposes columns of [`OUTPUTS`] rows of `width` into rows.
 struct Turn<'a> {
     w: &'a [f32],
     width: usize,
     columns: Range<usize>,
-    turned: &'a mut [f32],
+    transposed: &'a mut [f32],
 }
 
 impl Kernel for Turn<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let Self { w, width, columns, turned } = self;
+        let Self { w, width, columns, transposed } = self;
         for (block, rows) in w.chunks_exact(L::COUNT * width).enumerate() {
             for from in columns.clone().step_by(L::COUNT) {
                 let to = from + L::COUNT.min(columns.end - from);
                 let mut square = lanes.square(lanes.splat(0.0));
                 for (vector, row) in square.as_mut().iter_mut().zip(rows.chunks_exact(width)) {
                     let row = &row[from..to];
-                    // The processor does not foresee that so many rows are read on.
+                    // So many streams are too many for the hardware prefetcher.
                     lanes.fetch(row.as_ptr().wrapping_add(SOON));
                     *vector = load(lanes, row);
                 }
                 let square = lanes.transposed(square);
-                let to = turned[(from - columns.start) * OUTPUTS..].chunks_exact_mut(OUTPUTS);
+                let to = transposed[(from - columns.start) * OUTPUTS..].chunks_exact_mut(OUTPUTS);
                 for (vector, to) in square.as_ref().iter().zip(to) {
                     let to = &mut to[block * L::COUNT..][..L::COUNT];
                     #[expect(unsafe_code, reason = "a vector to memory")]
@@ -90,7 +90,7 @@ impl Kernel for Turn<'_> {
     }
 }
 
-/// At most a vector of numbers, then zeros.
+/// At most a vector of numbers, padded with zeros.
 #[inline(always)]
 fn load<L: Lanes>(lanes: L, from: &[f32]) -> L::V {
     #[expect(unsafe_code, reason = "a vector from memory")]
@@ -104,13 +104,13 @@ fn load<L: Lanes>(lanes: L, from: &[f32]) -> L::V {
     }
 }
 
-/// Adds the products of the rows of `x` with a strip of turned weights.
+/// Adds the products of the rows of `x` with a strip of transposed weights.
 struct Add<'a> {
     x: &'a [f32],
     width: usize,
     columns: Range<usize>,
     /// Weights of these columns, `[STRIP, OUTPUTS]`.
-    turned: &'a [f32],
+    transposed: &'a [f32],
     /// `[rows, OUTPUTS]`
     sums: &'a mut [f32],
 }
@@ -126,15 +126,15 @@ impl Add<'_> {
     /// For rows of `N` vectors.
     #[inline(always)]
     fn all<L: Lanes, const N: usize>(self, lanes: L) {
-        let Self { x, width, columns, turned, sums } = self;
-        assert!(columns.len() <= STRIP && turned.len() == STRIP * OUTPUTS);
+        let Self { x, width, columns, transposed, sums } = self;
+        assert!(columns.len() <= STRIP && transposed.len() == STRIP * OUTPUTS);
         assert!(N * L::COUNT == OUTPUTS);
         let rows = x.chunks_exact(width).map(|row| &row[columns.clone()]);
-        // What is present in a row is looked up while the row before it is multiplied.
+        // The nonzero inputs of a row are found while the row before it is multiplied.
         let mut next = rows.clone().next().map_or(0, |row| present(lanes, row));
         let later = rows.clone().skip(1).map(Some).chain([None]);
         for ((x, later), sums) in rows.zip(later).zip(sums.chunks_exact_mut(OUTPUTS)) {
-            // Nor does it foresee the next rows of the batch.
+            // Nor does it fetch the next rows of the batch.
             for line in (0..x.len()).step_by(LINE) {
                 lanes.fetch(x.as_ptr().wrapping_add(AHEAD * width + line));
             }
@@ -148,7 +148,7 @@ impl Add<'_> {
                 // SAFETY: only numbers of x have set bits, fewer than STRIP; there are weights of OUTPUTS outputs for each.
                 unsafe {
                     let factor = lanes.splat(*x.get_unchecked(k));
-                    let weights = turned.as_ptr().add(k * OUTPUTS);
+                    let weights = transposed.as_ptr().add(k * OUTPUTS);
                     for (v, new) in new.iter_mut().enumerate() {
                         *new = lanes.mul_add(factor, lanes.load(weights.add(v * L::COUNT)), *new);
                     }

@@ -1,4 +1,4 @@
-//! The fast kernels against the definition, on every instruction set.
+//! The f32 kernels against the definition, on every instruction set.
 
 use super::{Size, before_relu, kernel, reference};
 use crate::{
@@ -89,7 +89,7 @@ fn nan_is_passed_on_and_zeros_are_left_out_behind_a_relu() {
     let size = Size { n: 40, i: 1100, o: 64 };
     let mut x = vec![0.0; size.n * size.i];
     (x[5], x[size.i + 1099]) = (2.0, f32::NAN);
-    // What is multiplied with 0 alone would be seen.
+    // Multiplying any of the zeros would show as NaN.
     let w: Vec<f32> =
         (0..size.o * size.i).map(|k| if k % size.i == 5 { 3.0 } else { f32::INFINITY }).collect();
     for isa in Isa::all() {

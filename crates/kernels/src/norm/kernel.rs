@@ -1,4 +1,4 @@
-//! The batch norm in f32. Sums run along planes in f32 and over planes in f64; shards of images are put together in order.
+//! The batch norm in f32. Sums within a plane are f32, over planes f64; shards of images are combined in order.
 
 use std::{mem::MaybeUninit, ops::Range};
 
@@ -12,7 +12,7 @@ use crate::{
     simd::Lanes,
 };
 
-/// Images whose sums one task takes.
+/// Images per parallel task.
 const SHARD: usize = 8;
 
 impl Compute for f32 {
@@ -52,7 +52,7 @@ struct Part {
 }
 
 impl Part {
-    /// Those of the values of both. Unlike a difference of large sums this loses nothing when the mean is far from 0.
+    /// Combines both. Unlike a difference of large sums this loses no precision when the mean is far from 0.
     fn and(self, other: Self) -> Self {
         let count = self.count + other.count;
         let difference = other.mean - self.mean;
@@ -195,7 +195,7 @@ fn images(size: Size, f: impl Fn(Range<usize>, &mut [MaybeUninit<f32>]) + Sync) 
     out.par_chunks_mut(size.image()).enumerate().for_each(|(i, out)| {
         f(i * size.image()..(i + 1) * size.image(), out);
     });
-    #[expect(unsafe_code, reason = "memory that was not cleared")]
+    #[expect(unsafe_code, reason = "uninitialised memory")]
     // SAFETY: the chunks cover all of it, and each of the kernels below writes every value of its chunk.
     unsafe {
         written(out)

@@ -1,4 +1,4 @@
-//! The batch norm as its definition says, in f64. Gradient checks run it, and the fast kernels are compared with it.
+//! The batch norm by its definition, in f64: for gradient checks, and as the reference of the f32 kernels.
 
 use super::{Coefficients, Compute, Moments, Size, Sums};
 

@@ -1,4 +1,4 @@
-//! The fast kernels against the definition, on every instruction set.
+//! The f32 kernels against the definition, on every instruction set.
 
 use super::{Coefficients, Compute, Moments, Size, Sums, kernel};
 use crate::{

@@ -31,14 +31,14 @@ pub(super) fn largest(isa: Isa, size: &Size, x: &[f32]) -> (Vec<f32>, Vec<u32>) 
 
 pub(super) fn means(isa: Isa, plane: usize, x: &[f32]) -> Vec<f32> {
     let mut means = vec![0.0; x.len() / plane];
-    // More than one map per task, since a map of a late layer is small.
+    // Several maps per task, since maps of late layers are small.
     means.par_chunks_mut(64).zip(x.par_chunks(64 * plane)).for_each(|(means, x)| {
         isa.run(Means { plane, x, out: means });
     });
     means
 }
 
-/// One map. All windows of a row of the result look at one place after the other.
+/// One map, for all windows of a row of the result one place at a time.
 struct Largest<'a> {
     size: &'a Size,
     map: &'a [f32],

@@ -1,4 +1,4 @@
-//! Pools as their definitions say, in f64.
+//! Pools by their definitions, in f64: for gradient checks, and as the reference of the f32 kernels.
 
 use super::{Compute, Size};
 

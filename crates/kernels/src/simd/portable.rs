@@ -1,8 +1,8 @@
-//! Vectors that every processor has.
+//! Arithmetic without vector instructions of our own.
 
 use super::Lanes;
 
-/// No vector instructions of our own; the compiler makes use of what every processor of the target has.
+/// Arrays, which the compiler vectorises for the baseline of the target.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 

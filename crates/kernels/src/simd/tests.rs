@@ -22,7 +22,7 @@ fn vector<L: Lanes>(lanes: L, f: impl Fn(usize) -> f32) -> L::V {
     unsafe { lanes.load(values.as_ptr()) }
 }
 
-/// A few numbers on either side of 0, both zeros and none, at a different place for each `from`.
+/// Numbers on both sides of 0, both zeros and NaN, at different places for each `from`.
 fn special(from: usize) -> impl Fn(usize) -> f32 {
     move |i| [1.5, -2.0, 0.0, -0.0, f32::NAN, 3.0, -0.5][(i * from + from) % 7]
 }

@@ -6,6 +6,100 @@ use std::arch::x86_64::*;
 
 use super::Lanes;
 
+/// The part of an `impl Lanes` in which instruction sets differ by the names of their instructions only.
+macro_rules! same_in_all_widths {
+    (
+        $V:ty, $count:literal, $splat:ident, $add:ident, $sub:ident, $mul_add:ident, $max:ident, $load:ident,
+        $store:ident
+    ) => {
+        type V = $V;
+        type Square = [$V; $count];
+        const COUNT: usize = $count;
+
+        // SAFETY, for every block here: the instructions exist, or there would be no `self`; the caller promises valid memory,
+        // which prefetching does not need.
+        #[inline(always)]
+        fn splat(self, x: f32) -> $V {
+            unsafe { $splat(x) }
+        }
+
+        #[inline(always)]
+        fn add(self, a: $V, b: $V) -> $V {
+            unsafe { $add(a, b) }
+        }
+
+        #[inline(always)]
+        fn sub(self, a: $V, b: $V) -> $V {
+            unsafe { $sub(a, b) }
+        }
+
+        #[inline(always)]
+        fn mul_add(self, a: $V, b: $V, c: $V) -> $V {
+            unsafe { $mul_add(a, b, c) }
+        }
+
+        #[inline(always)]
+        fn relu(self, a: $V) -> $V {
+            // The instruction returns its second argument when one of them is NaN.
+            unsafe { $max($splat(0.0), a) }
+        }
+
+        #[inline(always)]
+        fn square(self, v: $V) -> Self::Square {
+            [v; $count]
+        }
+
+        #[inline(always)]
+        fn fetch(self, at: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+        }
+
+        #[inline(always)]
+        fn prepare(self, at: *mut f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(self, at: *const f32) -> $V {
+            unsafe { $load(at) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, at: *mut f32, v: $V) {
+            unsafe { $store(at, v) }
+        }
+    };
+}
+
+/// The first half of a transposition, within parts of four numbers: in vector `4 i + j`, part `p` holds number `4 p + j` of vectors
+/// `4 i` to `4 i + 3`.
+macro_rules! transposed_by_fours {
+    ($v:expr, $low:ident, $high:ident, $shuffle:ident) => {{
+        let v = $v;
+        let mut q = v;
+        for i in (0..v.len()).step_by(4) {
+            let (a, b) = ($low(v[i], v[i + 1]), $high(v[i], v[i + 1]));
+            let (c, d) = ($low(v[i + 2], v[i + 3]), $high(v[i + 2], v[i + 3]));
+            q[i] = $shuffle::<0b01_00_01_00>(a, c);
+            q[i + 1] = $shuffle::<0b11_10_11_10>(a, c);
+            q[i + 2] = $shuffle::<0b01_00_01_00>(b, d);
+            q[i + 3] = $shuffle::<0b11_10_11_10>(b, d);
+        }
+        q
+    }};
+}
+
+/// In each part of four numbers the sums of numbers 0 and 2, and of 1 and 3, of four vectors, added up: the sum of that part of each
+/// vector.
+macro_rules! sums_of_fours {
+    ([$a:ident, $b:ident, $c:ident, $d:ident], $add:ident, $low:ident, $high:ident, $shuffle:ident) => {{
+        // In each part: a0 + a2, b0 + b2, a1 + a3, b1 + b3.
+        let ab = $add($low($a, $b), $high($a, $b));
+        let cd = $add($low($c, $d), $high($c, $d));
+        $add($shuffle::<0b01_00_01_00>(ab, cd), $shuffle::<0b11_10_11_10>(ab, cd))
+    }};
+}
+
 /// 16 lanes, 32 registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
@@ -24,35 +118,11 @@ const fn first16(n: usize) -> __mmask16 {
 
 // SAFETY, for every block here: the instructions exist, or there would be no `self`; memory is the caller's promise.
 impl Lanes for Avx512 {
-    type V = __m512;
-    type Square = [__m512; 16];
-    const COUNT: usize = 16;
     const MANY: bool = true;
 
-    #[inline(always)]
-    fn splat(self, x: f32) -> __m512 {
-        unsafe { _mm512_set1_ps(x) }
-    }
-
-    #[inline(always)]
-    fn add(self, a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_add_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn sub(self, a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_sub_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
-        unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    fn relu(self, a: __m512) -> __m512 {
-        // The instruction gives its second argument when one is NaN.
-        unsafe { _mm512_max_ps(_mm512_setzero_ps(), a) }
+    same_in_all_widths! {
+        __m512, 16, _mm512_set1_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_fmadd_ps, _mm512_max_ps, _mm512_loadu_ps,
+        _mm512_storeu_ps
     }
 
     #[inline(always)]
@@ -78,12 +148,13 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn sums(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
         unsafe {
-            // In each quarter: a0+a2, b0+b2, a1+a3, b1+b3.
-            let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-            let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-            let even = _mm512_shuffle_ps::<0b01_00_01_00>(ab, cd);
-            let odd = _mm512_shuffle_ps::<0b11_10_11_10>(ab, cd);
-            let quarters = _mm512_add_ps(even, odd);
+            let quarters = sums_of_fours!(
+                [a, b, c, d],
+                _mm512_add_ps,
+                _mm512_unpacklo_ps,
+                _mm512_unpackhi_ps,
+                _mm512_shuffle_ps
+            );
             let high = _mm512_castpd_ps(_mm512_castpd256_pd512(_mm512_extractf64x4_pd::<1>(
                 _mm512_castps_pd(quarters),
             )));
@@ -94,27 +165,10 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn square(self, v: __m512) -> Self::Square {
-        [v; 16]
-    }
-
-    #[inline(always)]
     fn transposed(self, v: Self::Square) -> Self::Square {
         unsafe {
-            // Within quarters first: in vector 4 i + j, quarter q holds number 4 q + j of vectors 4 i to 4 i + 3.
-            let mut q = v;
-            for i in (0..16).step_by(4) {
-                let (a, b) =
-                    (_mm512_unpacklo_ps(v[i], v[i + 1]), _mm512_unpackhi_ps(v[i], v[i + 1]));
-                let (c, d) = (
-                    _mm512_unpacklo_ps(v[i + 2], v[i + 3]),
-                    _mm512_unpackhi_ps(v[i + 2], v[i + 3]),
-                );
-                q[i] = _mm512_shuffle_ps::<0b01_00_01_00>(a, c);
-                q[i + 1] = _mm512_shuffle_ps::<0b11_10_11_10>(a, c);
-                q[i + 2] = _mm512_shuffle_ps::<0b01_00_01_00>(b, d);
-                q[i + 3] = _mm512_shuffle_ps::<0b11_10_11_10>(b, d);
-            }
+            let q =
+                transposed_by_fours!(v, _mm512_unpacklo_ps, _mm512_unpackhi_ps, _mm512_shuffle_ps);
             // Then whole quarters.
             let mut out = q;
             for j in 0..4 {
@@ -138,28 +192,8 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn fetch(self, at: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
-    }
-
-    #[inline(always)]
-    fn prepare(self, at: *mut f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn load(self, at: *const f32) -> __m512 {
-        unsafe { _mm512_loadu_ps(at) }
-    }
-
-    #[inline(always)]
     unsafe fn load_first(self, at: *const f32, n: usize) -> __m512 {
         unsafe { _mm512_maskz_loadu_ps(first16(n), at) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, at: *mut f32, v: __m512) {
-        unsafe { _mm512_storeu_ps(at, v) }
     }
 
     #[inline(always)]
@@ -208,34 +242,11 @@ unsafe fn four(halves: __m256) -> [f32; 4] {
 
 // SAFETY, for every block here: as above.
 impl Lanes for Avx2 {
-    type V = __m256;
-    type Square = [__m256; 8];
-    const COUNT: usize = 8;
     const MANY: bool = false;
 
-    #[inline(always)]
-    fn splat(self, x: f32) -> __m256 {
-        unsafe { _mm256_set1_ps(x) }
-    }
-
-    #[inline(always)]
-    fn add(self, a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_add_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn sub(self, a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_sub_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
-        unsafe { _mm256_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    fn relu(self, a: __m256) -> __m256 {
-        unsafe { _mm256_max_ps(_mm256_setzero_ps(), a) }
+    same_in_all_widths! {
+        __m256, 8, _mm256_set1_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_fmadd_ps, _mm256_max_ps, _mm256_loadu_ps,
+        _mm256_storeu_ps
     }
 
     #[inline(always)]
@@ -261,36 +272,21 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn sums(self, [a, b, c, d]: [__m256; 4]) -> [f32; 4] {
         unsafe {
-            let ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-            let cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-            let even = _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd);
-            let odd = _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd);
-            four(_mm256_add_ps(even, odd))
+            four(sums_of_fours!(
+                [a, b, c, d],
+                _mm256_add_ps,
+                _mm256_unpacklo_ps,
+                _mm256_unpackhi_ps,
+                _mm256_shuffle_ps
+            ))
         }
-    }
-
-    #[inline(always)]
-    fn square(self, v: __m256) -> Self::Square {
-        [v; 8]
     }
 
     #[inline(always)]
     fn transposed(self, v: Self::Square) -> Self::Square {
         unsafe {
-            // Within halves first: in vector 4 i + j, half h holds number 4 h + j of vectors 4 i to 4 i + 3.
-            let mut q = v;
-            for i in [0, 4] {
-                let (a, b) =
-                    (_mm256_unpacklo_ps(v[i], v[i + 1]), _mm256_unpackhi_ps(v[i], v[i + 1]));
-                let (c, d) = (
-                    _mm256_unpacklo_ps(v[i + 2], v[i + 3]),
-                    _mm256_unpackhi_ps(v[i + 2], v[i + 3]),
-                );
-                q[i] = _mm256_shuffle_ps::<0b01_00_01_00>(a, c);
-                q[i + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, c);
-                q[i + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(b, d);
-                q[i + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(b, d);
-            }
+            let q =
+                transposed_by_fours!(v, _mm256_unpacklo_ps, _mm256_unpackhi_ps, _mm256_shuffle_ps);
             // Then whole halves.
             let mut out = q;
             for j in 0..4 {
@@ -302,28 +298,8 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn fetch(self, at: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
-    }
-
-    #[inline(always)]
-    fn prepare(self, at: *mut f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast_const().cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn load(self, at: *const f32) -> __m256 {
-        unsafe { _mm256_loadu_ps(at) }
-    }
-
-    #[inline(always)]
     unsafe fn load_first(self, at: *const f32, n: usize) -> __m256 {
         unsafe { _mm256_maskload_ps(at, first8(n)) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, at: *mut f32, v: __m256) {
-        unsafe { _mm256_storeu_ps(at, v) }
     }
 
     #[inline(always)]

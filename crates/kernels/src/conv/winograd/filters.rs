@@ -1,4 +1,4 @@
-//! Filters as the entries of tiles see them: `U = G g G^T`, and for their gradients the transpose of that map.
+//! Transformed filters: `U = G g G^T`, and for their gradients the transpose of that map.
 
 use rayon::prelude::*;
 
@@ -10,9 +10,9 @@ use crate::{
     simd::{Lanes, WIDEST},
 };
 
-/// Places of a filter.
+/// Taps of a filter.
 const TAPS: usize = 9;
-/// Rows that a task brings into order.
+/// Rows per task.
 const ROWS: usize = 16;
 
 /// `G` (Lavin and Gray 2016, equation 7).
@@ -54,8 +54,8 @@ impl Filters {
         Self::of(isa, depth, outputs, |tap, k, o| w[(o * depth + k) * TAPS + tap])
     }
 
-    /// For gradients of inputs: from outputs to inputs, each filter turned by half a turn.
-    pub fn turned(isa: Isa, w: &[f32], outputs: usize) -> Self {
+    /// For gradients of inputs: from outputs to inputs, each filter rotated by 180 degrees.
+    pub fn rotated(isa: Isa, w: &[f32], outputs: usize) -> Self {
         let inputs = w.len() / (TAPS * outputs);
         Self::of(isa, outputs, inputs, |tap, o, c| w[(o * inputs + c) * TAPS + TAPS - 1 - tap])
     }
@@ -144,7 +144,7 @@ impl Kernel for Entered<'_, '_> {
     }
 }
 
-/// Gradients `[outputs, channels, 3, 3]` of filters, given those of their entries.
+/// Gradients `[outputs, channels, 3, 3]` of filters from the gradients of their entries.
 pub(super) struct Gradient<'a, 'b> {
     /// `[outputs, channels]`
     pub sums: &'a Matrices<'b>,

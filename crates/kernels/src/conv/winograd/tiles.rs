@@ -1,4 +1,4 @@
-//! The maps between pixels and the entries of tiles.
+//! The transforms between pixels and the entries of tiles.
 //!
 //! Named as in Lavin and Gray 2016, equations 5 and 7: inputs `B^T d B`, results `A^T m A`, and for gradients of results the
 //! transpose of the latter.
@@ -31,7 +31,7 @@ impl Shape {
         pitch(self.columns)
     }
 
-    /// From one matrix to the next; a line more than it takes, so that the entries of a tile fall into different cache sets.
+    /// From one matrix to the next; a cache line more than needed, so that the entries of a tile fall into different cache sets.
     const fn step(self) -> usize {
         self.rows * self.pitch() + WIDEST
     }
@@ -63,8 +63,8 @@ impl Matrices<'_> {
     }
 }
 
-/// A linear map of `N` numbers to `M`. No closure: these are not inlined for certain, and only what is inlined is compiled for
-/// the instructions of `L`.
+/// A linear map of `N` numbers to `M`. Not a closure, which might not be inlined: only inlined code is compiled for the
+/// instructions of `L`.
 pub(super) trait Linear<const N: usize, const M: usize> {
     fn map<L: Lanes>(lanes: L, x: [L::V; N]) -> [L::V; M];
 }
@@ -175,7 +175,7 @@ fn spread<F: Linear<N, 4>, L: Lanes, const N: usize>(
         let tile = &canvas[start..][..reach];
         for channel in (0..channels).step_by(L::COUNT) {
             #[expect(unsafe_code, reason = "vectors from and to memory")]
-            // SAFETY: pixels up to `reach` were seen to be there, and each matrix has the row.
+            // SAFETY: pixels up to `reach` exist by the slicing above, and each matrix has the row.
             unsafe {
                 let at = tile.as_ptr().add(channel);
                 let mut pixels = [[lanes.splat(0.0); N]; N];
@@ -194,7 +194,7 @@ fn spread<F: Linear<N, 4>, L: Lanes, const N: usize>(
     }
 }
 
-/// `A^T m A`: results of tiles, finished, and with `places` the largest of each tile and the place where it stood.
+/// `A^T m A`: results of tiles, finished, and with `places` the largest of each tile and its place.
 pub(super) struct Together<'a, 'b> {
     pub from: &'a Matrices<'b>,
     /// Index of the first result of each tile.
