@@ -80,7 +80,7 @@ impl Scratch {
     }
 
     /// Content of every file under `folder` that must be the same wherever and however the runs were made: all but logs,
-    /// timings, manifests and locks.
+    /// timings, manifests, locks, and what make was last told to make.
     pub fn artifacts(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
         let root = self.path(folder);
         let mut files = BTreeMap::new();
@@ -149,7 +149,9 @@ fn collect(root: &Path, dir: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             collect(root, &path, files);
-        } else if !["log.jsonl", "timing.parquet", "run.json", ".lock"].contains(&name.as_str()) {
+        } else if !["log.jsonl", "timing.parquet", "run.json", ".lock"].contains(&name.as_str())
+            && path.extension().is_none_or(|e| e != "mk")
+        {
             let key = path.strip_prefix(root).unwrap().display().to_string();
             files.insert(key, fs::read(&path).unwrap());
         }

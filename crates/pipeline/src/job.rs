@@ -156,7 +156,7 @@ pub fn program<T: Stage>(host: &Host) -> ExitCode {
 }
 
 /// Does one run: nothing if it is done already, else its work and then the manifest.
-fn execute<T: Stage>(
+pub(crate) fn execute<T: Stage>(
     host: &Host,
     args: &StageArgs,
     options: &BTreeMap<&'static str, String>,

@@ -16,6 +16,8 @@ mod plan;
 mod stage;
 mod state;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 pub use answers::{list, status, why};
 pub use args::{StageArgs, parse};

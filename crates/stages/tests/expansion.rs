@@ -274,13 +274,15 @@ fn an_experiment_can_lie_over_another() {
 #[test]
 fn asked_for_seeds_take_the_place_of_all_others() {
     let experiment = Experiment::parse("small.toml", SMALL, "laptop").unwrap();
-    let plan = expand(&[experiment], &photos(), "laptop", Some(&[Seed::new(900)])).unwrap();
+    let plan = expand(&[experiment], &photos(), "laptop", Some(&[Seed::new(900), Seed::new(901)]))
+        .unwrap();
     let plan = Runs::from(plan);
-    assert!(plan.pretrain.keys().all(|id| id.as_str().rsplit('.').next() == Some("s900")));
+    let last = |id: &RunId| id.as_str().rsplit('.').next().unwrap().to_owned();
+    assert!(plan.pretrain.keys().all(|id| ["s900", "s901"].contains(&last(id).as_str())));
     // Pages and pools of other seeds stay beside those of the panels' own.
     let names: Vec<&str> = plan.report.keys().map(RunId::as_str).collect();
-    assert_eq!(names, ["photos.s900", "photos.small.s900"]);
-    assert!(plan.align.keys().any(|id| id.as_str() == "small.photos.a.pool.s900"));
+    assert_eq!(names, ["photos.s900-901", "photos.small.s900-901"]);
+    assert!(plan.align.keys().any(|id| id.as_str() == "small.photos.a.pool.s900-901"));
 }
 
 #[test]
@@ -341,7 +343,20 @@ fn mistakes_name_the_file_and_the_place() {
     assert!(problem("data = \"images\"", "data = \"image\"").contains("no [data.image]"));
     assert!(problem("batch = 25", "batch = 60").contains("larger than the 50 images"));
     assert!(problem("classes = 5", "classes = 1").contains("2 classes"));
-    assert!(problem("seeds = 2", "seeds = 0").contains("seeds"));
+    for (key, from) in [
+        ("seeds", "seeds = 2"),
+        ("upstream", "upstream = 100"),
+        ("random_bases", "random_bases = 5"),
+        ("batch", "batch = 25"),
+        ("epochs", "epochs = 9"),
+        ("per_octave", "per_octave = 1"),
+        ("classes", "classes = 5"),
+    ] {
+        let refused = problem(from, &format!("{key} = 4000000000"));
+        let range = format!("{key} = 4000000000 is out of range (");
+        assert!(refused.contains("small.toml") && refused.contains(&range), "{refused}");
+    }
+    assert!(problem("seeds = 2", "seeds = 0").contains("seeds = 0 is out of range (1 to 10000)"));
     let missing = Experiment::parse("small.toml", SMALL, "huge").unwrap_err().to_string();
     assert!(missing.contains("[scale.huge]"), "{missing}");
     let unread = Experiment::read(Path::new("nowhere.toml"), "laptop").unwrap_err().to_string();
