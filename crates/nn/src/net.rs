@@ -7,11 +7,10 @@ use randlab_kernels::{
     Applied, ConvSpec, PoolSpec, Statistics, TensorGradients, softmax_cross_entropy,
     softmax_cross_entropy_gradient,
 };
-use randlab_recipe::ModelSpec;
 
 use crate::{
-    Layer, NnError, Parameter, Parameters,
-    plan::{Op, Plan, Step},
+    Architectures, Layer, NetPlan, NnError, Parameter, Parameters,
+    plan::{Op, Step},
     shape::{MEAN, VARIANCE},
 };
 
@@ -20,7 +19,7 @@ const MOMENTUM: f64 = 0.1;
 
 /// A net with its parameters.
 pub struct Net {
-    plan: Plan,
+    plan: NetPlan,
     vars: BTreeMap<String, Var>,
     /// Running statistics of batch norms, and what is fixed.
     buffers: BTreeMap<String, Var>,
@@ -46,13 +45,13 @@ impl Net {
     /// [`NnError::Model`] when the net does not fit its input, [`NnError::Parameter`] when a tensor is missing or of another
     /// shape.
     pub fn new(
-        spec: &ModelSpec,
+        spec: &Architectures,
         input: [usize; 3],
         classes: usize,
         parameters: &Parameters,
         dtype: DType,
     ) -> Result<Self, NnError> {
-        let plan = Plan::new(spec, input, classes)?;
+        let plan = NetPlan::new(spec, input, classes)?;
         let (mut vars, mut buffers) = (BTreeMap::new(), BTreeMap::new());
         let new = |name: &str, shape: &[usize]| variable(name, shape, parameters.get(name), dtype);
         for layer in &plan.layers {

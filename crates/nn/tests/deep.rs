@@ -4,13 +4,14 @@
 mod small;
 
 use candle_core::{DType, Device, Tensor};
-use randlab_nn::{Layer, Net, Optim, Parameter, Parameters, layers};
-use randlab_recipe::{ModelSpec, Optimizer, Stem};
+use randlab_nn::{
+    Architectures, Layer, Net, Optim, Parameter, Parameters, ResNet, Sgd, Stem, Vgg, Wrn, layers,
+};
 use small::{CLASSES, Small, evaluated, fresh, number, resnet, vgg};
 
 const RGB: [usize; 3] = [3, 32, 32];
 
-fn parameters(model: &ModelSpec, input: [usize; 3], classes: usize) -> usize {
+fn parameters(model: &Architectures, input: [usize; 3], classes: usize) -> usize {
     layers(model, input, classes).unwrap().iter().map(Layer::parameters).sum()
 }
 
@@ -23,7 +24,7 @@ fn parameters_are_as_many_as_published() {
     assert_eq!(parameters(&vgg(1.0, false), RGB, 10), 14_714_688 + head);
     assert_eq!(parameters(&vgg(1.0, true), RGB, 10), 14_723_136 + head);
     // The paper gives 36.5 million.
-    let wrn = ModelSpec::Wrn { depth: 28, width: 10, kernel: 3 };
+    let wrn = Wrn { depth: 28, width: 10, kernel: 3 }.into();
     assert_eq!(parameters(&wrn, RGB, 10), 36_479_194);
     // The tensors hold these and two running statistics for each channel of a batch norm.
     let small = vgg(0.1, true);
@@ -91,7 +92,7 @@ fn names_and_shapes_of_vgg16_are_those_of_torchvision() {
 
 #[test]
 fn names_of_a_wide_residual_net_follow_the_same_scheme() {
-    let model = ModelSpec::Wrn { depth: 10, width: 1, kernel: 5 };
+    let model = Wrn { depth: 10, width: 1, kernel: 5 }.into();
     let found = layers(&model, RGB, 10).unwrap();
     let found: Vec<(&str, &[usize], Option<&str>)> =
         found.iter().map(|l| (l.name.as_str(), &l.shape[..], l.norm.as_deref())).collect();
@@ -124,14 +125,21 @@ fn widths_are_scaled_rounded_and_at_least_one() {
 #[test]
 fn sizes_that_are_not_provided_for_are_refused() {
     let message = |model, input| layers(&model, input, 10).unwrap_err().to_string();
+    let wrn = |depth, width, kernel| Architectures::from(Wrn { depth, width, kernel });
     for (model, part) in [
-        (ModelSpec::Vgg { depth: 19, width: 1.0, batch_norm: false }, "depth 19, expected 16"),
-        (ModelSpec::ResNet { depth: 50, stem: Stem::Cifar, width: 1.0 }, "depth 50, expected 18"),
-        (ModelSpec::Wrn { depth: 27, width: 4, kernel: 3 }, "depth 27, expected 6 n + 4"),
-        (ModelSpec::Wrn { depth: 28, width: 4, kernel: 4 }, "kernel 4, expected 3 or 5"),
-        (ModelSpec::Wrn { depth: 28, width: 0, kernel: 3 }, "size of 0"),
-        (vgg(-1.0, false), "width -1"),
-        (vgg(f64::NAN, false), "width NaN"),
+        (
+            Vgg { depth: 19, width: 1.0, batch_norm: false }.into(),
+            "depth = 19 is not supported; use 16",
+        ),
+        (
+            ResNet { depth: 50, stem: Stem::Cifar, width: 1.0 }.into(),
+            "depth = 50 is not supported; use 18",
+        ),
+        (wrn(27, 4, 3), "depth = 27 is not supported; use 10, 16, 22"),
+        (wrn(28, 4, 4), "kernel = 4 is not supported; use 3 or 5"),
+        (wrn(28, 0, 3), "width = 0 is out of range (1 to 1048576)"),
+        (vgg(-1.0, false), "width = -1 is out of range (above 0)"),
+        (vgg(f64::NAN, false), "width = NaN"),
     ] {
         assert!(message(model, RGB).contains(part), "{part}");
     }
@@ -140,13 +148,13 @@ fn sizes_that_are_not_provided_for_are_refused() {
 
 #[test]
 fn models_are_read_from_their_description() {
-    let read = |text: &str| serde_json::from_str::<ModelSpec>(text).unwrap();
+    let read = |text: &str| serde_json::from_str::<Architectures>(text).unwrap();
     let text = r#"{"kind":"resnet","depth":18,"stem":"imagenet","width":0.5}"#;
     assert_eq!(read(text), resnet(Stem::Imagenet, 0.5));
     let text = r#"{"kind":"vgg","depth":16,"width":1.0,"batch_norm":true}"#;
     assert_eq!(read(text), vgg(1.0, true));
     let text = r#"{"kind":"wrn","depth":28,"width":4,"kernel":5}"#;
-    assert_eq!(read(text), ModelSpec::Wrn { depth: 28, width: 4, kernel: 5 });
+    assert_eq!(read(text), Wrn { depth: 28, width: 4, kernel: 5 }.into());
 }
 
 #[test]
@@ -154,7 +162,7 @@ fn gradients_of_whole_nets_match_finite_differences() {
     const H: f64 = 1e-6;
     for small in small::all() {
         // In f64 the wider of the wide nets would take most of the time, and has no operation that the other has not.
-        if matches!(small.model, ModelSpec::Wrn { width: 4, .. }) {
+        if matches!(small.model, Architectures::Wrn(Wrn { width: 4, .. })) {
             continue;
         }
         let small = Small { images: 3, ..small };
@@ -215,7 +223,7 @@ fn running_statistics_are_no_parameters() {
     let running = |name: &str| name.contains("running");
     assert!(net.buffers().all(|(n, _)| running(n)) && net.buffers().count() == 40);
     assert!(net.parameters().all(|(n, _)| !running(n)) && net.parameters().count() == 62);
-    let kind = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.1 };
+    let kind = Sgd { momentum: 0.9, weight_decay: 0.1 }.into();
     let mut optim = Optim::new(&kind, &net).unwrap();
     assert!(optim.export().unwrap().keys().all(|n| !running(n)));
     let norms = optim.step(&net, &net.pass(&x, &y).unwrap().grads, 0.0).unwrap();
@@ -238,7 +246,7 @@ fn weight_decay_leaves_batch_norms_and_biases_alone() {
     let small = &small::all()[4];
     let step = |weight_decay| {
         let (net, x, y) = small.start(DType::F64);
-        let mut optim = Optim::new(&Optimizer::Sgd { momentum: 0.0, weight_decay }, &net).unwrap();
+        let mut optim = Optim::new(&Sgd { momentum: 0.0, weight_decay }.into(), &net).unwrap();
         optim.step(&net, &net.pass(&x, &y).unwrap().grads, small.lr).unwrap();
         net.export().unwrap()
     };
@@ -251,7 +259,7 @@ fn weight_decay_leaves_batch_norms_and_biases_alone() {
 #[test]
 fn hidden_layers_are_shown_in_order_and_before_their_pools() {
     let x = Tensor::ones((2, 3, 32, 32), DType::F32, &Device::Cpu).unwrap();
-    let shown = |model: &ModelSpec| {
+    let shown = |model: &Architectures| {
         let net = Net::new(model, RGB, CLASSES, &fresh(model, RGB, CLASSES), DType::F32).unwrap();
         let mut outputs = Vec::new();
         net.visit(&x, &mut |layer, y| {

@@ -277,7 +277,7 @@ fn train(
         transfer,
         frozen: 0,
         labels: phase.labels,
-        optimizer: phase.optimizer,
+        optimizer: phase.optimizer.clone(),
         schedule: phase.schedule.clone(),
         batch: phase.batch,
         epochs: phase.epochs,

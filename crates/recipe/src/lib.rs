@@ -12,7 +12,6 @@ mod expand;
 mod experiment;
 mod makefile;
 mod merge;
-mod model;
 mod report;
 
 pub use claim::*;
@@ -22,5 +21,4 @@ pub use error::RecipeError;
 pub use expand::{Plan, expand};
 pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Task, Variant};
 pub use makefile::makefile;
-pub use model::{ConvLayer, InitLaw, InitSpec, ModelSpec, Stem};
 pub use report::*;

@@ -9,12 +9,13 @@ use randlab_align::{
 };
 use randlab_core::{Digest, RunId, canonical_json};
 use randlab_data::Dataset;
+use randlab_nn::{Checkpoint, NnError};
 use randlab_recipe::{AlignConfig, Subject};
 use randlab_store::{
     Manifest, Status, TensorData, TensorFile,
     table::{AlignmentRow, SpectrumRow, write_table},
 };
-use randlab_train::{Checkpoint, TrainError, first_layer_moments};
+use randlab_train::first_layer_moments;
 use serde_json::json;
 
 use crate::{
@@ -176,8 +177,7 @@ fn first_layer(
     let h = &checkpoint.header;
     let layers = randlab_nn::layers(&h.model, h.input, h.classes)?;
     let layer = layers.first().map_or("", |l| &l.name);
-    let wrong =
-        |problem: String| TrainError::Checkpoint { path: path.display().to_string(), problem };
+    let wrong = |problem: String| NnError::Checkpoint { path: path.display().to_string(), problem };
     let weight = checkpoint.parameters.get(&format!("{layer}.weight"));
     let weight = weight.ok_or_else(|| wrong(format!("no tensor {layer}.weight")))?;
     let shape = match &weight.shape[..] {

@@ -3,6 +3,7 @@
 use std::{io::Write, process::ExitCode};
 
 use randlab_data::DataError;
+use randlab_nn::NnError;
 use randlab_report::ReportError;
 use randlab_store::StoreError;
 use randlab_train::TrainError;
@@ -44,6 +45,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
             Some(TrainError::Store(e) | TrainError::Data(DataError::Store(e))) => return store(e),
             _ => {}
         }
+        if let Some(NnError::Store(e)) = cause.downcast_ref::<NnError>() {
+            return store(e);
+        }
         if let Some(DataError::Store(e)) = cause.downcast_ref::<DataError>() {
             return store(e);
         }
@@ -81,6 +85,8 @@ mod tests {
             (io(io::ErrorKind::NotFound).into(), BAD_INPUT),
             (DataError::from(locked()).into(), ENVIRONMENT),
             (TrainError::from(DataError::from(locked())).into(), ENVIRONMENT),
+            (NnError::from(locked()).into(), ENVIRONMENT),
+            (TrainError::from(NnError::from(locked())).into(), ENVIRONMENT),
             (ReportError::from(locked()).into(), ENVIRONMENT),
             (TrainError::from(io(io::ErrorKind::PermissionDenied)).into(), ENVIRONMENT),
             (anyhow::Error::new(refused).context("no threads"), ENVIRONMENT),

@@ -208,7 +208,10 @@ pub fn execute<C: Stage>(
 fn about(error: anyhow::Error, plan: &Path) -> anyhow::Error {
     let nameless = match error.downcast_ref::<TrainError>() {
         Some(e) => matches!(e, TrainError::Net(_) | TrainError::Align(_) | TrainError::Tensor(_)),
-        None => error.is::<NnError>() || error.is::<AlignError>(),
+        None => {
+            let of_net = error.downcast_ref::<NnError>().is_some_and(|e| !e.names_file());
+            of_net || error.is::<AlignError>()
+        }
     };
     if !nameless {
         return error;

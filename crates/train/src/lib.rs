@@ -5,7 +5,6 @@
 //! ends with the same bytes as one that was not.
 
 mod activity;
-mod checkpoint;
 mod error;
 mod evaluate;
 mod examples;
@@ -16,11 +15,12 @@ mod rows;
 mod session;
 mod transfer;
 
-pub use checkpoint::Checkpoint;
 pub use error::TrainError;
 pub use examples::epoch_order;
 pub use session::{Hooks, Inputs, Outcome, Progress, train};
 pub use transfer::first_layer_moments;
+
+use randlab_nn::checkpoint;
 
 /// Version of the numbers this crate produces; part of every fingerprint.
 pub const STAGE_VERSION: u32 = 2;

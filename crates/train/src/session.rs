@@ -6,13 +6,12 @@ use candle_core::DType;
 use randlab_core::{Digest, LabelScheme, Split};
 use randlab_data::Dataset;
 use randlab_kernels::correct;
-use randlab_nn::{Net, Optim, Pass, RunsOn, lr_at};
+use randlab_nn::{Checkpoint, Net, Optim, Pass, RunsOn, checkpoint::Header};
 use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status};
 
 use crate::{
-    Checkpoint, TrainError, activity,
-    checkpoint::Header,
+    TrainError, activity,
     evaluate::evaluate,
     examples::Examples,
     kept::steps_per_octave,
@@ -244,7 +243,7 @@ impl<'a> Session<'a> {
         let right = correct(&logits, &y)?;
         let mean_loss = f64::from(loss.to_scalar::<f32>()?);
         self.finite("loss", mean_loss)?;
-        let lr = lr_at(&self.config.schedule, self.step, self.steps);
+        let lr = self.config.schedule.as_ref().at(self.step, self.steps);
         let norms = self.optim.step(&self.net, &grads, lr)?;
         for (name, norm) in &norms.grad {
             self.finite(&format!("gradient of {name}"), *norm)?;
@@ -368,7 +367,7 @@ impl<'a> Session<'a> {
         let layers = &self.net.layers()[..depth.min(self.net.layers().len())];
         let mut checkpoint = self.checkpoint()?;
         checkpoint.parameters.retain(|tensor, _| layers.iter().any(|layer| layer.owns(tensor)));
-        checkpoint.write(&self.dir.path(&Checkpoint::name(self.step)))
+        Ok(checkpoint.write(&self.dir.path(&Checkpoint::name(self.step)))?)
     }
 
     fn checkpoint(&self) -> Result<Checkpoint, TrainError> {

@@ -155,21 +155,17 @@ enum TransferError {
 
 #[cfg(test)]
 mod tests {
-    use randlab_recipe::{InitLaw, InitSpec, ModelSpec};
+    use randlab_nn::{InitSpec, Laws, Mlp};
 
     use super::*;
 
     const SEED: Seed = Seed::new(3);
 
     fn net(seed: u32) -> (Vec<Layer>, Parameters) {
-        let model = ModelSpec::Mlp { hidden: vec![4000, 5] };
+        let model = Mlp { hidden: vec![4000, 5] }.into();
         let layers = randlab_nn::layers(&model, [4, 1, 1], 3).unwrap();
-        let init = InitSpec {
-            law: InitLaw::He,
-            scale: std::collections::BTreeMap::default(),
-            odd_inputs: 1.0,
-        };
-        let parameters = randlab_nn::init(&layers, &init, Seed::new(seed)).unwrap();
+        let parameters =
+            randlab_nn::init(&layers, &InitSpec::of(Laws::He), Seed::new(seed)).unwrap();
         (layers, parameters)
     }
 

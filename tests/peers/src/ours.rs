@@ -7,8 +7,7 @@ use randlab_kernels::{
     Applied, ConvSpec, correct, prepare_process, sgd_step, softmax_cross_entropy,
     softmax_cross_entropy_gradient,
 };
-use randlab_nn::{Net, Optim, init, layers};
-use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Optimizer};
+use randlab_nn::{Architectures, InitSpec, Laws, Net, Optim, Sgd, init, layers};
 
 use crate::{
     nets::{self, CLASSES, Layer, Spec},
@@ -33,11 +32,11 @@ struct Recipe {
 }
 
 impl Recipe {
-    fn new(spec: &ModelSpec, input: [usize; 3], batch: (Tensor, Tensor)) -> Result<Self> {
-        let law = InitSpec { law: InitLaw::He, scale: [].into(), odd_inputs: 1.0 };
+    fn new(spec: &Architectures, input: [usize; 3], batch: (Tensor, Tensor)) -> Result<Self> {
+        let law = InitSpec::of(Laws::He);
         let parameters = init(&layers(spec, input, CLASSES)?, &law, Seed::new(0))?;
         let net = Net::new(spec, input, CLASSES, &parameters, DType::F32)?;
-        let sgd = Optimizer::Sgd { momentum: MOMENTUM, weight_decay: 0.0 };
+        let sgd = Sgd { momentum: MOMENTUM, weight_decay: 0.0 }.into();
         let optim = Optim::new(&sgd, &net)?;
         Ok(Self { net, optim, batch })
     }
