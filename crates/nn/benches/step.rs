@@ -7,8 +7,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use randlab_core::Seed;
 use randlab_kernels::{LineAligned, prepare_process};
 use randlab_nn::{
-    Architectures, Cnn, Cnn2, ConvLayer, InitSpec, Laws, Mlp, Net, Optim, ResNet, Sgd, Stem, Vgg,
-    Wrn, init, layers,
+    Architectures, Cnn, Cnn2, ConvLayer, CrossEntropy, InitSpec, Laws, Loss, Mlp, Net, Optim,
+    ResNet, Sgd, Stem, Targets, Vgg, Wrn, init, layers,
 };
 
 #[global_allocator]
@@ -69,12 +69,13 @@ fn steps(c: &mut Criterion) {
         let mut optim = Optim::new(&sgd, &net).unwrap();
         let x = Tensor::from_vec(wave(n * ch * h * w), (n, ch, h, w), &Device::Cpu).unwrap();
         let labels: Vec<u32> = (0..10).cycle().take(n).collect();
-        let y = Tensor::from_vec(labels, n, &Device::Cpu).unwrap();
+        let y = Targets::Classes(Tensor::from_vec(labels, n, &Device::Cpu).unwrap());
         group.throughput(Throughput::Elements(n as u64));
         group.bench_function(name, |b| {
             b.iter(|| {
-                let pass = net.pass(&x, &y).unwrap();
-                optim.step(&net, &pass.grads, 1e-3).unwrap()
+                let (outputs, tape) = net.forward_train(&x).unwrap();
+                let (_, grad) = CrossEntropy {}.value_and_gradient(&outputs, &y, None).unwrap();
+                optim.step(&net, &tape.backward(grad).unwrap(), 1e-3).unwrap()
             });
         });
     }

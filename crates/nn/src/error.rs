@@ -17,6 +17,9 @@ pub enum NnError {
         /// What does not fit.
         problem: String,
     },
+    /// Targets or weights do not fit the loss.
+    #[error("loss: {0}")]
+    Loss(String),
     /// A file is no checkpoint.
     #[error("{path}: {problem}")]
     Checkpoint {
@@ -38,7 +41,7 @@ impl NnError {
     pub const fn names_file(&self) -> bool {
         match self {
             Self::Checkpoint { .. } | Self::Store(_) => true,
-            Self::Model(_) | Self::Parameter { .. } | Self::Tensor(_) => false,
+            Self::Model(_) | Self::Parameter { .. } | Self::Loss(_) | Self::Tensor(_) => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Networks, their seeded initial weights, optimisers, learning-rate schedules and checkpoints.
+//! Networks, their seeded initial weights, losses, optimisers, learning-rate schedules and checkpoints.
 //!
 //! A net is described by [`Architectures`] and built once, here. Its parameters are kept in name order and travel
 //! as plain arrays ([`Parameters`]), together with the running statistics of batch norms, so that checkpoints and tables do
@@ -9,6 +9,7 @@ mod device;
 mod error;
 mod init;
 mod laws;
+mod losses;
 mod net;
 mod nets;
 mod optimisers;
@@ -21,8 +22,9 @@ pub use device::RunsOn;
 pub use error::NnError;
 pub use init::{InitSpec, init};
 pub use laws::{He, Law, Laws, Lecun, TruncatedNormal};
-pub use net::{Net, Pass, Visit};
-pub use nets::{Architecture, Architectures, Cnn, Cnn2, ConvLayer, Mlp, ResNet, Stem, Vgg, Wrn};
+pub use losses::*;
+pub use net::{Net, Tape, Visit};
+pub use nets::*;
 pub use optimisers::{Adam, Optim, Optimizer, Optimizers, Sgd, StepNorms, Update};
 pub use plan::NetPlan;
 pub use schedules::{Constant, Cosine, Divide, Schedule, Schedules};

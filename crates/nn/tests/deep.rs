@@ -1,9 +1,11 @@
 //! Deep nets: names, sizes, gradients, and the two modes of batch norm.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod pass;
 mod small;
 
 use candle_core::{DType, Device, Tensor};
+use pass::pass;
 use randlab_nn::{
     Architectures, Layer, Net, Optim, Parameter, Parameters, ResNet, Sgd, Stem, Vgg, Wrn, layers,
 };
@@ -168,7 +170,7 @@ fn gradients_of_whole_nets_match_finite_differences() {
         let small = Small { images: 3, ..small };
         let (net, x, y) = small.start(DType::F64);
         let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
-        let grads = net.pass(&x, &y).unwrap().grads;
+        let grads = pass(&net, &x, &y).grads;
         for (name, var) in net.parameters() {
             let (analytic, at) = (list(grads.get(var).unwrap()), list(var));
             // A bias before a batch norm changes nothing, and its gradient is a sum of rounding errors.
@@ -182,7 +184,7 @@ fn gradients_of_whole_nets_match_finite_differences() {
                     let mut values = at.clone();
                     values[k] += h;
                     var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
-                    number(&net.pass(&x, &y).unwrap().loss)
+                    pass(&net, &x, &y).loss
                 };
                 let numeric = (moved(H) - moved(-H)) / (2.0 * H);
                 moved(0.0);
@@ -201,7 +203,7 @@ fn evaluation_uses_running_statistics_and_changes_nothing() {
         let fresh = net.export().unwrap();
         let first = evaluated(&net, &x, &y);
         assert_eq!(net.export().unwrap(), fresh, "{model:?}");
-        let trained = number(&net.pass(&x, &y).unwrap().loss);
+        let trained = pass(&net, &x, &y).loss;
         assert!((first - trained).abs() > 1e-3, "{model:?}");
         // Parameters stay, statistics move by a tenth.
         let moved = net.export().unwrap();
@@ -226,7 +228,7 @@ fn running_statistics_are_no_parameters() {
     let kind = Sgd { momentum: 0.9, weight_decay: 0.1 }.into();
     let mut optim = Optim::new(&kind, &net).unwrap();
     assert!(optim.export().unwrap().keys().all(|n| !running(n)));
-    let norms = optim.step(&net, &net.pass(&x, &y).unwrap().grads, 0.0).unwrap();
+    let norms = optim.step(&net, &pass(&net, &x, &y).grads, 0.0).unwrap();
     assert!(norms.grad.keys().all(|n| !running(n)));
     // A net built from what was exported evaluates to the same bits.
     let saved = net.export().unwrap();
@@ -247,7 +249,7 @@ fn weight_decay_leaves_batch_norms_and_biases_alone() {
     let step = |weight_decay| {
         let (net, x, y) = small.start(DType::F64);
         let mut optim = Optim::new(&Sgd { momentum: 0.0, weight_decay }.into(), &net).unwrap();
-        optim.step(&net, &net.pass(&x, &y).unwrap().grads, small.lr).unwrap();
+        optim.step(&net, &pass(&net, &x, &y).grads, small.lr).unwrap();
         net.export().unwrap()
     };
     let (without, with) = (step(0.0), step(0.5));

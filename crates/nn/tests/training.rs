@@ -1,12 +1,14 @@
 //! Whole nets: gradients against central differences, modes, optimisers and what is saved.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod pass;
+
 use candle_core::{DType, Device, Tensor};
+use pass::Pass;
 use randlab_core::Seed;
-use randlab_kernels::softmax_cross_entropy;
 use randlab_nn::{
-    Adam, Architectures, Cnn, Cnn2, ConvLayer, InitSpec, Laws, Mlp, Net, Optim, Optimizers,
-    Parameter, Parameters, Pass, Sgd, init, layers,
+    Adam, Architectures, Cnn, Cnn2, ConvLayer, CrossEntropy, InitSpec, Laws, Loss, Mlp, Net, Optim,
+    Optimizers, Parameter, Parameters, Sgd, Targets, init, layers,
 };
 
 const SGD: Optimizers = Optimizers::Sgd(Sgd { momentum: 0.9, weight_decay: 0.0 });
@@ -72,7 +74,7 @@ fn fresh(case: &Case) -> Parameters {
 fn pass(net: &Net, case: &Case) -> Pass {
     let shape = [case.n, case.input[0], case.input[1], case.input[2]];
     let x = tensor(&shape, wave(&shape, 0.371, 0.1, 1.3), DType::F64);
-    net.pass(&x, &labels(case.n, case.classes)).unwrap()
+    pass::pass(net, &x, &labels(case.n, case.classes))
 }
 
 #[test]
@@ -92,7 +94,7 @@ fn gradients_of_whole_nets_match_finite_differences() {
                     let mut values = at.clone();
                     values[k] += h;
                     var.set(&tensor(var.dims(), values, DType::F64)).unwrap();
-                    pass(&net, &case).loss.to_scalar::<f64>().unwrap()
+                    pass(&net, &case).loss
                 };
                 let numeric = (moved(H) - moved(-H)) / (2.0 * H);
                 moved(0.0);
@@ -110,13 +112,15 @@ fn without_batch_norm_evaluation_gives_the_bits_of_training() {
         let shape = [case.n, case.input[0], case.input[1], case.input[2]];
         let x = tensor(&shape, wave(&shape, 0.371, 0.1, 1.3), dtype);
         let y = labels(case.n, case.classes);
-        let (logits, pass) = (net.forward(&x).unwrap(), net.pass(&x, &y).unwrap());
-        let loss = softmax_cross_entropy(&logits, &y).unwrap();
-        for (one, other) in [(&logits, &pass.logits), (&loss, &pass.loss)] {
-            let [one, other] = [one, other].map(|t| t.to_dtype(DType::F64).unwrap());
-            let [one, other] = [one, other].map(|t| t.flatten_all().unwrap().to_vec1().unwrap());
-            assert_eq!(one, other as Vec<f64>);
-        }
+        let (logits, pass) = (net.forward(&x).unwrap(), pass::pass(&net, &x, &y));
+        let (trained, _) = net.forward_train(&x).unwrap();
+        let loss = CrossEntropy {}.value(&logits, &Targets::Classes(y)).unwrap();
+        assert_eq!(loss.to_bits(), pass.loss.to_bits());
+        let list = |t: &Tensor| {
+            let t = t.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+            t.to_vec1::<f64>().unwrap()
+        };
+        assert_eq!(list(&logits), list(&trained));
         assert_eq!(net.buffers().count(), 0);
     }
 }
@@ -170,7 +174,7 @@ fn a_saved_optimiser_goes_on_with_the_same_bits() {
         let step = |net: &Net, optim: &mut Optim| {
             let shape = [case.n, case.input[0], case.input[1], case.input[2]];
             let x = tensor(&shape, wave(&shape, 0.371, 0.1, 1.3), DType::F32);
-            let pass = net.pass(&x, &labels(case.n, case.classes)).unwrap();
+            let pass = pass::pass(net, &x, &labels(case.n, case.classes));
             optim.step(net, &pass.grads, 0.05).unwrap();
         };
         let straight = start();

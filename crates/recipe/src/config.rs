@@ -4,7 +4,7 @@
 //! fingerprint. Unknown keys are errors everywhere.
 
 use randlab_core::{LabelScheme, RunId, Seed, Split};
-use randlab_nn::{Architectures, InitSpec, Optimizers, Schedules};
+use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
 use serde::{Deserialize, Serialize};
 
 /// Who a run is. The same words stand in every table that describes it.
@@ -193,6 +193,9 @@ pub struct TrainConfig {
     pub frozen: u32,
     /// Labels trained on.
     pub labels: LabelScheme,
+    /// What is made small; cross-entropy when left out.
+    #[serde(default, skip_serializing_if = "Losses::is_default")]
+    pub loss: Losses,
     /// Optimiser.
     pub optimizer: Optimizers,
     /// Learning rate over the run.

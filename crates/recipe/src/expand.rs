@@ -277,6 +277,7 @@ fn train(
         transfer,
         frozen: 0,
         labels: phase.labels,
+        loss: phase.loss.clone(),
         optimizer: phase.optimizer.clone(),
         schedule: phase.schedule.clone(),
         batch: phase.batch,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use randlab_core::{LabelScheme, Seed};
-use randlab_nn::{Architectures, InitSpec, Optimizers, Schedules};
+use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
@@ -72,6 +72,8 @@ pub struct Panel {
 #[expect(missing_docs, reason = "documented at TrainConfig")]
 pub struct Phase {
     pub labels: LabelScheme,
+    #[serde(default)]
+    pub loss: Losses,
     pub optimizer: Optimizers,
     pub schedule: Schedules,
     pub batch: u32,

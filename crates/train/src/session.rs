@@ -6,7 +6,7 @@ use candle_core::DType;
 use randlab_core::{Digest, LabelScheme, Split};
 use randlab_data::Dataset;
 use randlab_kernels::correct;
-use randlab_nn::{Checkpoint, Net, Optim, Pass, RunsOn, checkpoint::Header};
+use randlab_nn::{Checkpoint, Net, Optim, RunsOn, Targets, checkpoint::Header};
 use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status};
 
@@ -239,9 +239,11 @@ impl<'a> Session<'a> {
         let batch = self.config.batch as usize;
         let first = usize::try_from(self.step % self.steps_per_epoch).unwrap_or(0) * batch;
         let (x, y) = self.train.batch(&self.order[first..first + batch], self.device.device())?;
-        let Pass { logits, loss, grads } = self.net.pass(&x, &y)?;
+        let (logits, tape) = self.net.forward_train(&x)?;
         let right = correct(&logits, &y)?;
-        let mean_loss = f64::from(loss.to_scalar::<f32>()?);
+        let loss = self.config.loss.as_ref();
+        let (mean_loss, gradient) = loss.value_and_gradient(&logits, &Targets::Classes(y), None)?;
+        let grads = tape.backward(gradient)?;
         self.finite("loss", mean_loss)?;
         let lr = self.config.schedule.as_ref().at(self.step, self.steps);
         let norms = self.optim.step(&self.net, &grads, lr)?;
@@ -308,7 +310,8 @@ impl<'a> Session<'a> {
         let assigned = split == self.config.split;
         let examples = if assigned { Some(&self.train) } else { self.holdout.as_ref() };
         let Some(examples) = examples else { return Ok(()) };
-        let (loss_sum, correct) = evaluate(&self.net, examples, self.device.device())?;
+        let (loss_sum, correct) =
+            evaluate(&self.net, examples, self.config.loss.as_ref(), self.device.device())?;
         let count = examples.len() as u64;
         self.log.passes.push(PassEntry {
             step: self.step,

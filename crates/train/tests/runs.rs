@@ -5,7 +5,9 @@ use std::{cell::Cell, collections::BTreeMap, fs, path::Path, time::Duration};
 
 use randlab_core::{Digest, LabelScheme, RunId, Seed, Split};
 use randlab_data::{Dataset, prepare};
-use randlab_nn::{Adam, Checkpoint, Constant, InitSpec, Laws, Mlp, ResNet, RunsOn, Sgd, Stem};
+use randlab_nn::{
+    Adam, Checkpoint, Constant, InitSpec, Laws, Losses, Mlp, ResNet, RunsOn, Sgd, Stem,
+};
 use randlab_recipe::{
     Checkpoints, PrepareConfig, Rotation, RunInfo, Source, SplitSizes, TrainConfig, Transfer,
     TransferNorm, TransferWeights,
@@ -52,6 +54,7 @@ fn config() -> TrainConfig {
         transfer: None,
         frozen: 0,
         labels: LabelScheme::Random { classes: 3 },
+        loss: Losses::default(),
         optimizer: Sgd { momentum: 0.9, weight_decay: 0.0 }.into(),
         schedule: Constant { lr: 0.05 }.into(),
         batch: 16,

@@ -7,7 +7,7 @@ use randlab_kernels::{
     Applied, ConvSpec, correct, prepare_process, sgd_step, softmax_cross_entropy,
     softmax_cross_entropy_gradient,
 };
-use randlab_nn::{Architectures, InitSpec, Laws, Net, Optim, Sgd, init, layers};
+use randlab_nn::{Architectures, CrossEntropy, InitSpec, Laws, Loss, Net, Optim, Sgd, Targets, init, layers};
 
 use crate::{
     nets::{self, CLASSES, Layer, Spec},
@@ -49,10 +49,11 @@ impl Step for Recipe {
 
     fn step(&mut self) -> Result<()> {
         let (x, y) = &self.batch;
-        let pass = self.net.pass(x, y)?;
-        correct(&pass.logits, y)?;
-        pass.loss.to_scalar::<f32>()?;
-        self.optim.step(&self.net, &pass.grads, LEARNING_RATE)?;
+        let (logits, tape) = self.net.forward_train(x)?;
+        correct(&logits, y)?;
+        let targets = Targets::Classes(y.clone());
+        let (_, gradient) = CrossEntropy {}.value_and_gradient(&logits, &targets, None)?;
+        self.optim.step(&self.net, &tape.backward(gradient)?, LEARNING_RATE)?;
         Ok(())
     }
 }
