@@ -4,11 +4,14 @@
 mod pass;
 mod small;
 
+use std::{fs, path::Path};
+
 use candle_core::{DType, Device, Tensor};
 use pass::pass;
 use randlab_nn::{
     Architectures, Layer, Net, Optim, Parameter, Parameters, ResNet, Sgd, Stem, Vgg, Wrn, layers,
 };
+use serde_json::Value;
 use small::{CLASSES, Small, evaluated, fresh, number, resnet, vgg};
 
 const RGB: [usize; 3] = [3, 32, 32];
@@ -160,42 +163,6 @@ fn models_are_read_from_their_description() {
 }
 
 #[test]
-fn gradients_of_whole_nets_match_finite_differences() {
-    const H: f64 = 1e-6;
-    for small in small::all() {
-        // In f64 the wider of the wide nets would take most of the time, and has no operation that the other has not.
-        if matches!(small.model, Architectures::Wrn(Wrn { width: 4, .. })) {
-            continue;
-        }
-        let small = Small { images: 3, ..small };
-        let (net, x, y) = small.start(DType::F64);
-        let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
-        let grads = pass(&net, &x, &y).grads;
-        for (name, var) in net.parameters() {
-            let (analytic, at) = (list(grads.get(var).unwrap()), list(var));
-            // A bias before a batch norm changes nothing, and its gradient is a sum of rounding errors.
-            let largest = analytic.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-            let (scale, bound) = if largest < 1e-10 { (1.0, 1e-7) } else { (largest, 1e-6) };
-            // Two entries, one of them that of the largest gradient.
-            let top =
-                (0..at.len()).max_by(|&a, &b| analytic[a].abs().total_cmp(&analytic[b].abs()));
-            for k in [at.len() / 3, top.unwrap()] {
-                let moved = |h: f64| {
-                    let mut values = at.clone();
-                    values[k] += h;
-                    var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
-                    pass(&net, &x, &y).loss
-                };
-                let numeric = (moved(H) - moved(-H)) / (2.0 * H);
-                moved(0.0);
-                let error = (numeric - analytic[k]).abs() / scale;
-                assert!(error < bound, "{:?} {name}[{k}]: {error}", small.model);
-            }
-        }
-    }
-}
-
-#[test]
 fn evaluation_uses_running_statistics_and_changes_nothing() {
     for small in small::all().into_iter().skip(4) {
         let (net, x, y) = small.start(DType::F64);
@@ -285,4 +252,84 @@ fn hidden_layers_are_shown_in_order_and_before_their_pools() {
     let names: Vec<_> = shown(&resnet(Stem::Cifar, 0.0625)).into_iter().map(|o| o.0).collect();
     assert_eq!(names.len(), 17);
     assert!(names.iter().all(|name| !name.contains("downsample") && name != "fc"));
+}
+
+/// Each kind with its small instances.
+fn instances() -> Vec<(&'static str, Vec<Small>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nets");
+    let read = |kind: &str| {
+        let path = folder.join(format!("{kind}.json"));
+        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let list: Vec<Value> = serde_json::from_str(&text).unwrap();
+        list.iter().map(small).collect()
+    };
+    Architectures::KINDS.iter().map(|&(kind, _)| (kind, read(kind))).collect()
+}
+
+fn small(value: &Value) -> Small {
+    let model = serde_json::from_value(value["model"].clone()).unwrap();
+    let side = usize::try_from(value["side"].as_u64().unwrap()).unwrap();
+    Small { model, side, images: 3, lr: 0.0 }
+}
+
+#[test]
+fn settings_are_checked_and_unknown_ones_refused() {
+    for (kind, list) in instances() {
+        assert!(!list.is_empty(), "{kind}");
+        for small in list {
+            assert_eq!(small.model.kind(), kind);
+            assert_eq!(small.model.as_ref().check(), Ok(()));
+            let mut table = serde_json::to_value(&small.model).unwrap();
+            let again: Architectures = serde_json::from_value(table.clone()).unwrap();
+            assert_eq!(again, small.model);
+            table.as_object_mut().unwrap().insert("surplus".into(), 1.into());
+            let problem = serde_json::from_value::<Architectures>(table).unwrap_err();
+            assert!(problem.to_string().contains("surplus"), "{kind}: {problem}");
+        }
+    }
+}
+
+#[test]
+fn the_last_layer_has_an_output_per_class() {
+    for (kind, list) in instances() {
+        for small in list {
+            let layers = layers(&small.model, [3, small.side, small.side], 7).unwrap();
+            assert_eq!(layers.last().unwrap().shape[0], 7, "{kind}");
+        }
+    }
+}
+
+/// Gradients against central differences.
+#[test]
+fn gradients_match_finite_differences() {
+    for small in instances().into_iter().flat_map(|(_, list)| list) {
+        check_gradients(&small);
+    }
+}
+
+fn check_gradients(small: &Small) {
+    const H: f64 = 1e-6;
+    let (net, x, y) = small.start(DType::F64);
+    let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let grads = pass(&net, &x, &y).grads;
+    for (name, var) in net.parameters() {
+        let (analytic, at) = (list(grads.get(var).unwrap()), list(var));
+        // A bias before a batch norm changes nothing, and its gradient is a sum of rounding errors.
+        let largest = analytic.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+        let (scale, bound) = if largest < 1e-10 { (1.0, 1e-7) } else { (largest, 1e-6) };
+        // Two entries, one of them that of the largest gradient.
+        let top = (0..at.len()).max_by(|&a, &b| analytic[a].abs().total_cmp(&analytic[b].abs()));
+        for k in [at.len() / 3, top.unwrap()] {
+            let moved = |h: f64| {
+                let mut values = at.clone();
+                values[k] += h;
+                var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
+                pass(&net, &x, &y).loss
+            };
+            let numeric = (moved(H) - moved(-H)) / (2.0 * H);
+            moved(0.0);
+            let error = (numeric - analytic[k]).abs() / scale;
+            assert!(error < bound, "{:?} {name}[{k}]: {error}", small.model);
+        }
+    }
 }
