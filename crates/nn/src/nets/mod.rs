@@ -3,6 +3,7 @@
 mod blocks;
 mod cnn;
 mod cnn2;
+mod lenet;
 mod mlp;
 mod resnet;
 mod vgg;
@@ -10,6 +11,7 @@ mod wrn;
 
 pub use cnn::{Cnn, ConvLayer};
 pub use cnn2::Cnn2;
+pub use lenet::LeNet;
 pub use mlp::Mlp;
 pub use resnet::{ResNet, Stem};
 pub use vgg::Vgg;
@@ -38,6 +40,7 @@ randlab_core::kinds! {
         "mlp" => Mlp, "fully connected layers";
         "cnn2" => Cnn2, "one convolution and one hidden layer";
         "cnn" => Cnn, "3x3 convolutions, then hidden layers";
+        "lenet" => LeNet, "two 5x5 convolutions and two hidden layers";
         "vgg" => Vgg, "VGG16, with or without batch norm";
         "resnet" => ResNet, "ResNet18";
         "wrn" => Wrn, "wide residual net for small images";
