@@ -1,8 +1,10 @@
 //! What training makes small.
 
 mod cross_entropy;
+mod mean_squared_error;
 
 pub use cross_entropy::CrossEntropy;
+pub use mean_squared_error::MeanSquaredError;
 
 use candle_core::{DType, Tensor};
 
@@ -52,6 +54,7 @@ randlab_core::kinds! {
     /// A loss.
     pub enum Losses: Loss {
         "cross-entropy" => CrossEntropy, "cross-entropy of the softmax, nat";
+        "mean-squared-error" => MeanSquaredError, "mean of the squared differences between outputs and targets";
     }
 }
 
