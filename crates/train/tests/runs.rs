@@ -6,7 +6,8 @@ use std::{cell::Cell, collections::BTreeMap, fs, path::Path, time::Duration};
 use randlab_core::{Digest, LabelScheme, RunId, Seed, Split};
 use randlab_data::{Dataset, prepare};
 use randlab_nn::{
-    Adam, Checkpoint, Constant, InitSpec, Laws, Losses, Mlp, ResNet, RunsOn, Sgd, Stem,
+    Adam, Checkpoint, Constant, InitSpec, Laws, Losses, MeanSquaredError, Mlp, ResNet, RunsOn, Sgd,
+    Stem,
 };
 use randlab_recipe::{
     Checkpoints, PrepareConfig, Rotation, RunInfo, Source, SplitSizes, TrainConfig, Transfer,
@@ -338,6 +339,23 @@ fn outputs_can_be_made_as_large_as_those_of_another_net() {
     assert!(!close(fresh, copy));
     assert!(close(rms("restored", TransferWeights::Copy, TransferNorm::FreshOutput), fresh));
     assert!(close(rms("shrunk", TransferWeights::Fresh, TransferNorm::CopyOutput), copy));
+}
+
+#[test]
+fn another_loss_is_trained_with_and_the_default_one_is_left_out_of_configurations() {
+    assert!(!serde_json::to_string(&config()).unwrap().contains("\"loss\""));
+    let squares = TrainConfig { loss: MeanSquaredError {}.into(), epochs: 40, ..config() };
+    let text = serde_json::to_string(&squares).unwrap();
+    assert!(text.contains(r#""loss":{"kind":"mean-squared-error"}"#), "{text}");
+    assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), squares);
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    run(&squares, &data, &dir.path().join("run"), &mut Test::never()).unwrap();
+    let metrics: Vec<MetricRow> = read_table(&dir.path().join("run/metrics.parquet")).unwrap();
+    let whole = metrics.iter().filter(|m| m.pass == "full" && m.metric == "loss");
+    let losses: Vec<f64> = whole.filter(|m| m.split == "upstream").map(|m| m.value).collect();
+    // With classes one-hot, three outputs of a third each would have 2/9.
+    assert!(losses.len() == 2 && losses[1] < 2.0 / 9.0 && losses[1] < losses[0], "{losses:?}");
 }
 
 #[test]
