@@ -1,23 +1,22 @@
-//! The training loop.
+//! A run from its first to its last step: the loop, and how it goes on after a stop.
 
-use std::{collections::BTreeSet, time::Duration, time::Instant};
+use std::time::{Duration, Instant};
 
-use candle_core::DType;
-use randlab_core::{Digest, LabelScheme, Split};
+use randlab_core::Digest;
 use randlab_data::Dataset;
-use randlab_kernels::correct;
-use randlab_nn::{Checkpoint, Net, Optim, RunsOn, Targets, checkpoint::Header};
+use randlab_nn::{Checkpoint, RunsOn};
 use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status};
 
 use crate::{
-    TrainError, activity,
-    evaluate::evaluate,
+    TrainError,
+    batches::Batches,
     examples::Examples,
-    kept::steps_per_octave,
-    log::{ActivityEntry, LayerEntry, Log, PassEntry, StepEntry, UnitsEntry},
+    learner::Learner,
+    log::StepEntry,
+    recorder::{Finished, Recorder},
     resume::State,
-    rows, transfer,
+    transfer,
 };
 
 /// What a run reads.
@@ -76,8 +75,8 @@ pub enum Outcome {
     },
 }
 
-/// Trains as `config` says and writes the run's files into `dir`, all but the manifest. Goes on from a saved state of
-/// the same `fingerprint`, if there is one.
+/// Trains as `config` says and writes the run's files into `dir`, all but the manifest. Resumes from a saved state of the same
+/// `fingerprint`, if there is one.
 ///
 /// # Errors
 /// [`TrainError::NotFinite`] as soon as a loss, gradient or weight is no number; the others when inputs do not fit.
@@ -88,340 +87,130 @@ pub fn train(
     dir: &RunDir,
     hooks: &mut dyn Hooks,
 ) -> Result<Outcome, TrainError> {
-    let mut session = Session::start(config, fingerprint, inputs, dir)?;
+    let mut run = Run::start(config, fingerprint, inputs, dir)?;
     let begun = Instant::now();
-    let before = session.seconds;
+    let before = run.seconds;
     let mut saved = Instant::now();
-    while !session.is_done() {
-        let at = session.step()?;
-        session.seconds = before + begun.elapsed().as_secs_f64();
+    while !run.done {
+        let at = run.step()?;
+        run.seconds = before + begun.elapsed().as_secs_f64();
         hooks.progress(&at);
-        let stop = hooks.stop() && !session.is_done();
+        let stop = hooks.stop() && !run.done;
         if stop || saved.elapsed() >= hooks.save_every() {
-            session.state()?.write(dir.root(), fingerprint)?;
+            run.state()?.write(dir.root(), fingerprint)?;
             saved = Instant::now();
         }
         if stop {
-            return Ok(Outcome::Stopped { step: session.step });
+            return Ok(Outcome::Stopped { step: run.step });
         }
     }
-    session.finish()
+    run.finish()
 }
 
-struct Session<'a> {
+struct Run<'a> {
     config: &'a TrainConfig,
-    fingerprint: &'a Digest,
-    dir: &'a RunDir,
-    data: &'a Dataset,
-    train: Examples,
-    /// Images never trained on, with real labels; none where the net's outputs have nothing to do with those.
-    holdout: Option<Examples>,
-    device: &'a RunsOn,
-    net: Net,
-    optim: Optim,
-    log: Log,
+    learner: Learner,
+    batches: Batches,
+    recorder: Recorder<'a>,
     step: u64,
-    steps_per_epoch: u64,
+    /// Steps of the longest possible run.
     steps: u64,
-    kept: BTreeSet<u64>,
-    /// Held-out images on which activity is measured, and when it is.
-    watched: Option<(Examples, BTreeSet<u64>)>,
-    order: Vec<usize>,
     done: bool,
     seconds: f64,
 }
 
-impl<'a> Session<'a> {
-    #[expect(clippy::too_many_lines, reason = "a list of fields")]
+impl<'a> Run<'a> {
     fn start(
         config: &'a TrainConfig,
         fingerprint: &'a Digest,
         inputs: &Inputs<'a>,
         dir: &'a RunDir,
     ) -> Result<Self, TrainError> {
-        let data = inputs.data;
+        let (data, device) = (inputs.data, inputs.device);
         let wrong =
             |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
         let train = Examples::new(data, config.split, &config.labels, config.seed)?
             .ok_or_else(|| wrong(format!("{} has no real labels", data.source())))?;
-        let steps_per_epoch = train.len() as u64 / u64::from(config.batch.max(1));
-        if steps_per_epoch == 0 {
-            let problem =
-                format!("batch {} is larger than the {} images", config.batch, train.len());
-            return Err(wrong(problem));
-        }
-        let classes = config.labels.head_classes(data.classes()) as usize;
-        let holdout = if classes == data.classes() as usize {
-            let real = &LabelScheme::Real {};
-            Examples::new(data, Split::Holdout, real, config.seed)?.filter(|e| e.len() > 0)
-        } else {
-            None
-        };
-        let layers = randlab_nn::layers(&config.model, data.shape(), classes)?;
+        let batches = Batches::new(train, config.batch, config.seed).map_err(wrong)?;
+        let steps = batches.per_epoch() * u64::from(config.epochs);
         let saved = State::read(dir.root(), fingerprint)?;
-        let parameters = match &saved {
+        let first = match &saved {
             Some(state) => state.parameters.clone(),
-            None => transfer::first_weights(config, inputs, &layers, classes)?,
+            None => transfer::first_weights(config, inputs)?,
         };
-        let net = Net::new(&config.model, data.shape(), classes, &parameters, DType::F32)?;
-        let net = net.on(inputs.device.device())?.freeze(config.frozen as usize);
-        let mut optim = Optim::new(&config.optimizer, &net)?;
-        let steps = steps_per_epoch * u64::from(config.epochs);
-        let watched = match config.activity {
-            None => None,
-            Some(per_octave) => {
-                let images = activity::watched(data)?;
-                let images =
-                    images.ok_or_else(|| wrong("activity needs held-out images".into()))?;
-                Some((images, steps_per_octave(per_octave, steps)))
-            }
-        };
-        let mut session = Self {
-            config,
-            fingerprint,
-            dir,
-            data,
-            train,
-            holdout,
-            device: inputs.device,
-            net,
-            log: Log::default(),
-            step: 0,
-            steps_per_epoch,
-            steps,
-            kept: steps_per_octave(config.checkpoints.per_octave, steps),
-            watched,
-            order: Vec::new(),
-            done: false,
-            seconds: 0.0,
-            optim: {
-                if let Some(state) = &saved {
-                    optim.import(&state.optimizer)?;
-                }
-                optim
-            },
-        };
+        let learner = Learner::new(config, data, &first, device)?;
+        let recorder = Recorder::new(config, fingerprint, (data, device), dir, steps)?;
+        let mut run =
+            Self { config, learner, batches, recorder, step: 0, steps, done: false, seconds: 0.0 };
         match saved {
-            Some(state) => {
-                session.step = state.step;
-                session.seconds = state.seconds;
-                session.log = state.log;
-                session.order = session.train.order(config.seed, session.epoch());
-                session.done = session.ends_here();
-            }
-            None => session.begin()?,
+            Some(state) => run.resume(state)?,
+            None => run.recorder.begin(run.learner.net(), run.batches.examples())?,
         }
-        Ok(session)
+        run.batches.shuffle(run.step);
+        Ok(run)
     }
 
-    /// What is recorded before the first step.
-    fn begin(&mut self) -> Result<(), TrainError> {
-        // Whatever an earlier configuration left is not part of this run.
-        self.dir.clear_except(&["log.jsonl"])?;
-        self.order = self.train.order(self.config.seed, 0);
-        self.pass(Split::Holdout)?;
-        self.pass(self.config.split)?;
-        self.record_layers(None)?;
-        self.watch()?;
-        self.keep()
-    }
-
-    fn is_done(&self) -> bool {
-        self.done
-    }
-
-    fn epoch(&self) -> u64 {
-        self.step / self.steps_per_epoch
+    fn resume(&mut self, state: State) -> Result<(), TrainError> {
+        self.learner.import(&state.optimizer)?;
+        self.step = state.step;
+        self.seconds = state.seconds;
+        self.recorder.log = state.log;
+        self.done = self.ends_here();
+        Ok(())
     }
 
     /// One optimiser step with everything that is due after it.
     fn step(&mut self) -> Result<Progress, TrainError> {
-        let batch = self.config.batch as usize;
-        let first = usize::try_from(self.step % self.steps_per_epoch).unwrap_or(0) * batch;
-        let (x, y) = self.train.batch(&self.order[first..first + batch], self.device.device())?;
-        let (logits, tape) = self.net.forward_train(&x)?;
-        let right = correct(&logits, &y)?;
-        let loss = self.config.loss.as_ref();
-        let (mean_loss, gradient) = loss.value_and_gradient(&logits, &Targets::Classes(y), None)?;
-        let grads = tape.backward(gradient)?;
-        self.finite("loss", mean_loss)?;
+        let (x, y) = self.batches.at(self.step, self.recorder.device.device())?;
         let lr = self.config.schedule.as_ref().at(self.step, self.steps);
-        let norms = self.optim.step(&self.net, &grads, lr)?;
-        for (name, norm) in &norms.grad {
-            self.finite(&format!("gradient of {name}"), *norm)?;
-        }
-        for (name, norm) in &norms.update {
-            self.finite(&format!("update of {name}"), *norm)?;
-        }
-        self.log.steps.push(StepEntry {
-            loss_sum: mean_loss * batch as f64,
-            correct: right as f64,
+        let stepped = self.learner.step((&x, &y), self.config.loss.as_ref(), lr, self.step)?;
+        let images = self.batches.size() as f64;
+        self.recorder.minibatch(StepEntry {
+            loss_sum: stepped.loss * images,
+            correct: stepped.correct as f64,
             lr,
-            grad_norm: norms.grad_total(),
-            update_norm: norms.update_total(),
+            grad_norm: stepped.norms.grad_total(),
+            update_norm: stepped.norms.update_total(),
         });
         self.step += 1;
-        self.after_step(&norms)?;
-        let accuracy = right as f64 / batch as f64;
-        Ok(Progress { step: self.step, steps: self.steps, loss: mean_loss, accuracy })
-    }
-
-    fn after_step(&mut self, norms: &randlab_nn::StepNorms) -> Result<(), TrainError> {
         self.done = self.ends_here();
-        if self.kept.contains(&self.step) || self.done {
-            self.record_layers(Some(norms))?;
-        }
-        self.watch()?;
-        if self.kept.contains(&self.step) {
-            self.keep()?;
-        }
-        if self.step.is_multiple_of(self.steps_per_epoch) {
-            // Under random labels the real ones are a matter of chance all along; start and end are enough.
-            let telling = !matches!(self.config.labels, LabelScheme::Random { .. });
-            if telling && !self.done {
-                self.pass(Split::Holdout)?;
+        let net = self.learner.net();
+        self.recorder.after_step(net, self.step, self.done, &stepped.norms)?;
+        if self.step.is_multiple_of(self.batches.per_epoch()) {
+            if !self.done {
+                self.recorder.after_epoch(net, self.step)?;
             }
-            self.order = self.train.order(self.config.seed, self.epoch());
+            self.batches.shuffle(self.step);
         }
-        Ok(())
+        let accuracy = stepped.correct as f64 / images;
+        Ok(Progress { step: self.step, steps: self.steps, loss: stepped.loss, accuracy })
     }
 
     /// After the last possible step, or after an epoch whose mean minibatch accuracy is high enough.
     fn ends_here(&self) -> bool {
-        let n = usize::try_from(self.steps_per_epoch).unwrap_or(usize::MAX);
-        let epoch_ends = self.step > 0 && self.step.is_multiple_of(self.steps_per_epoch);
+        let per_epoch = self.batches.per_epoch();
+        let epoch_ends = self.step > 0 && self.step.is_multiple_of(per_epoch);
         let reached = |goal: f64| {
-            let last = &self.log.steps[self.log.steps.len() - n..];
-            let images = self.steps_per_epoch as f64 * f64::from(self.config.batch);
-            last.iter().map(|s| s.correct).sum::<f64>() / images >= goal
+            let entries = &self.recorder.log.steps;
+            let n = usize::try_from(per_epoch).unwrap_or(usize::MAX);
+            let images = per_epoch as f64 * self.batches.size() as f64;
+            entries[entries.len() - n..].iter().map(|s| s.correct).sum::<f64>() / images >= goal
         };
         self.step >= self.steps || (epoch_ends && self.config.stop_at.is_some_and(reached))
     }
 
-    fn finite(&self, what: &str, value: f64) -> Result<(), TrainError> {
-        if value.is_finite() {
-            return Ok(());
-        }
-        Err(TrainError::NotFinite { tensor: what.to_owned(), value, step: self.step })
-    }
-
-    /// Measures a whole split and logs the sums.
-    fn pass(&mut self, split: Split) -> Result<(), TrainError> {
-        let assigned = split == self.config.split;
-        let examples = if assigned { Some(&self.train) } else { self.holdout.as_ref() };
-        let Some(examples) = examples else { return Ok(()) };
-        let (loss_sum, correct) =
-            evaluate(&self.net, examples, self.config.loss.as_ref(), self.device.device())?;
-        let count = examples.len() as u64;
-        self.log.passes.push(PassEntry {
-            step: self.step,
-            split,
-            assigned,
-            loss_sum,
-            correct,
-            count,
-        });
-        Ok(())
-    }
-
-    fn record_layers(&mut self, norms: Option<&randlab_nn::StepNorms>) -> Result<(), TrainError> {
-        let parameters = self.net.export()?;
-        for (layer, spec) in self.net.layers().iter().enumerate() {
-            let name = format!("{}.weight", spec.name);
-            let values = parameters.get(&name).map_or(&[][..], |p| &p.values);
-            let weight = values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-            self.finite(&name, weight)?;
-            let (grad, update) = match norms {
-                Some(n) => (n.grad.get(&name).copied(), n.update.get(&name).copied()),
-                None => (None, None),
-            };
-            self.log.layers.push(LayerEntry { step: self.step, layer, weight, grad, update });
-        }
-        Ok(())
-    }
-
-    /// Measures activity where it is due; how it is distributed over units, at the first and the last step only.
-    fn watch(&mut self) -> Result<(), TrainError> {
-        let step = self.step;
-        let Some((images, steps)) = &self.watched else { return Ok(()) };
-        let end = step == 0 || self.done;
-        if !end && !steps.contains(&step) {
-            return Ok(());
-        }
-        for a in activity::measure(&self.net, images, self.device.device())? {
-            let (active, dead) = (a.active_fraction(), a.dead_fraction());
-            let entry = ActivityEntry { step, layer: a.layer, active, dead, rms: a.rms };
-            self.log.activity.push(entry);
-            if end {
-                let entry =
-                    |(active_on, units)| UnitsEntry { step, layer: a.layer, active_on, units };
-                self.log.units.extend(a.units.into_iter().map(entry));
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes an intermediate checkpoint with the first layers.
-    fn keep(&self) -> Result<(), TrainError> {
-        if !self.kept.contains(&self.step) {
-            return Ok(());
-        }
-        let depth = self.config.checkpoints.layers as usize;
-        let layers = &self.net.layers()[..depth.min(self.net.layers().len())];
-        let mut checkpoint = self.checkpoint()?;
-        checkpoint.parameters.retain(|tensor, _| layers.iter().any(|layer| layer.owns(tensor)));
-        Ok(checkpoint.write(&self.dir.path(&Checkpoint::name(self.step)))?)
-    }
-
-    fn checkpoint(&self) -> Result<Checkpoint, TrainError> {
-        let header = Header {
-            run: self.config.run.id.clone(),
-            fingerprint: self.fingerprint.clone(),
-            step: self.step,
-            model: self.config.model.clone(),
-            input: self.data.shape(),
-            classes: self.config.labels.head_classes(self.data.classes()) as usize,
-        };
-        Ok(Checkpoint { header, parameters: self.net.export()? })
-    }
-
     fn state(&self) -> Result<State, TrainError> {
-        Ok(State {
-            step: self.step,
-            seconds: self.seconds,
-            parameters: self.net.export()?,
-            optimizer: self.optim.export()?,
-            log: self.log.clone(),
-        })
+        let (parameters, optimizer) = self.learner.export()?;
+        let (step, seconds) = (self.step, self.seconds);
+        Ok(State { step, seconds, parameters, optimizer, log: self.recorder.log.clone() })
     }
 
     fn finish(mut self) -> Result<Outcome, TrainError> {
-        self.pass(Split::Holdout)?;
-        self.pass(self.config.split)?;
-        let last = self.log.passes.last();
-        let accuracy = last.map_or(0.0, |p| p.correct / p.count as f64);
-        let reached = self.config.target.is_none_or(|target| accuracy >= target);
-        let status = if reached { Status::Ok } else { Status::NotConverged };
-        self.checkpoint()?.write(&self.dir.path(Checkpoint::FINAL))?;
-        let mut files: Vec<String> = self.kept.iter().map(|&s| Checkpoint::name(s)).collect();
-        // A run that stopped early kept fewer.
-        files.retain(|name| self.dir.path(name).exists());
-        files.push(Checkpoint::FINAL.to_owned());
-        let facts = rows::Facts {
-            config: self.config,
-            fingerprint: self.fingerprint,
-            data: self.data,
-            train: &self.train,
-            layers: self.net.layers(),
-            log: &self.log,
-            steps_per_epoch: self.steps_per_epoch,
-            step: self.step,
-            status,
-            accuracy,
-        };
-        files.extend(rows::write(&facts, self.dir)?);
-        files.sort();
-        let images = self.step * u64::from(self.config.batch);
+        let (net, train) = (self.learner.net(), self.batches.examples());
+        let per_epoch = self.batches.per_epoch();
+        let Finished { status, files, accuracy } =
+            self.recorder.finish(net, train, self.step, per_epoch)?;
+        let images = self.step * self.batches.size() as u64;
         Ok(Outcome::Finished { status, files, accuracy, seconds: self.seconds, images })
     }
 }

@@ -20,9 +20,10 @@ use crate::{Inputs, TrainError, activity};
 pub(crate) fn first_weights(
     config: &TrainConfig,
     inputs: &Inputs<'_>,
-    layers: &[Layer],
-    classes: usize,
 ) -> Result<Parameters, TrainError> {
+    let (shape, classes) = (inputs.data.shape(), inputs.data.classes());
+    let classes = config.labels.head_classes(classes) as usize;
+    let layers = &randlab_nn::layers(&config.model, shape, classes)?;
     let fresh = randlab_nn::init(layers, &config.init, config.seed)?;
     let Some(transfer) = &config.transfer else { return Ok(fresh) };
     let wrong = |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
@@ -58,7 +59,7 @@ pub(crate) fn first_weights(
     let images = activity::watched(inputs.data)?;
     let outputs = Outputs {
         config,
-        shape: inputs.data.shape(),
+        shape,
         classes,
         images: images.ok_or_else(|| wrong(format!("{} needs held-out images", norm.name())))?,
     };
