@@ -7,7 +7,9 @@ mod id;
 mod json;
 mod kinds;
 mod label;
+pub mod range;
 mod seed;
+mod words;
 
 pub use digest::{Digest, Hasher};
 pub use id::{IdError, RunId};

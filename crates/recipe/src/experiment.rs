@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use randlab_core::{LabelScheme, Seed};
+use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
 use crate::{
-    Checkpoints, ClaimSpec, FigureSpec, InitSpec, ModelSpec, Optimizer, RecipeError, Schedule,
-    Source, SplitSizes, TransferNorm, TransferWeights, check, merge::merge,
+    Checkpoints, ClaimSpec, FigureSpec, RecipeError, Source, SplitSizes, TransferNorm,
+    TransferWeights, check, merge::merge,
 };
 
 /// An experiment at one scale: what is varied, drawn and judged.
@@ -52,7 +53,7 @@ pub struct Panel {
     /// Root seeds.
     pub seeds: Vec<Seed>,
     /// The net.
-    pub model: ModelSpec,
+    pub model: Architectures,
     /// Its initial weights.
     pub init: InitSpec,
     /// First phase, on the upstream images.
@@ -71,8 +72,10 @@ pub struct Panel {
 #[expect(missing_docs, reason = "documented at TrainConfig")]
 pub struct Phase {
     pub labels: LabelScheme,
-    pub optimizer: Optimizer,
-    pub schedule: Schedule,
+    #[serde(default)]
+    pub loss: Losses,
+    pub optimizer: Optimizers,
+    pub schedule: Schedules,
     pub batch: u32,
     pub epochs: u32,
     pub stop_at: Option<f64>,
@@ -152,7 +155,7 @@ struct ExperimentFile {
 struct PanelTable {
     data: String,
     seeds: Option<u32>,
-    model: ModelSpec,
+    model: Architectures,
     init: InitSpec,
     pretrain: Phase,
     finetune: Option<Table>,

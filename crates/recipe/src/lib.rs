@@ -8,12 +8,10 @@ mod config;
 mod error;
 mod experiment;
 mod merge;
-mod model;
 mod report;
 
 pub use claim::*;
 pub use config::*;
 pub use error::RecipeError;
 pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Task, Variant};
-pub use model::{ConvLayer, InitLaw, InitSpec, ModelSpec, Stem};
 pub use report::*;

@@ -3,7 +3,7 @@
 use randlab_core::{Digest, LabelScheme, Noise, Split, canonical_json};
 use randlab_data::Dataset;
 use randlab_nn::Layer;
-use randlab_recipe::{Optimizer, Schedule, TrainConfig};
+use randlab_recipe::TrainConfig;
 use randlab_store::{
     RunDir, Status,
     table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, write_table},
@@ -190,10 +190,7 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         LabelScheme::Noisy { noise, ratio } => (Some(noise_name(noise).to_owned()), Some(ratio)),
         _ => (None, None),
     };
-    let (optimizer, momentum, weight_decay) = match c.optimizer {
-        Optimizer::Sgd { momentum, weight_decay } => ("sgd", Some(momentum), Some(weight_decay)),
-        Optimizer::Adam {} => ("adam", None, None),
-    };
+    let optimizer = c.optimizer.as_ref();
     let first = facts.layers.first().map_or("", |l| &l.name);
     let parameters = facts.layers.iter().map(Layer::parameters);
     Ok(RunRow {
@@ -207,7 +204,7 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         dataset: facts.data.source().to_owned(),
         seed: c.run.seed.get(),
         stream_seed: c.seed.get(),
-        arch: Some(c.model.name().to_owned()),
+        arch: Some(c.model.kind().to_owned()),
         model: Some(json(serde_json::to_value(&c.model))?),
         n_parameters: Some(long(parameters.sum::<usize>() as u64)),
         n_train: Some(long(facts.train.len() as u64)),
@@ -220,18 +217,18 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         },
         label_noise_kind: noise,
         noise_ratio: ratio,
-        init: Some(c.init.law.name().to_owned()),
+        init: Some(c.init.law.kind().to_owned()),
         init_scale: Some(c.init.scale.get(first).copied().unwrap_or(1.0)),
         transfer: Some(c.transfer.as_ref().map_or("none", |t| t.weights.name()).to_owned()),
         n_layers_transferred: Some(c.transfer.as_ref().map_or(0, |t| int(t.layers))),
         norm: c.transfer.as_ref().map(|t| t.norm.name().to_owned()),
         parent_run_id: c.parent().map(ToString::to_string),
         n_layers_frozen: Some(int(c.frozen)),
-        optimizer: Some(optimizer.to_owned()),
-        lr: Some(initial_lr(&c.schedule)),
+        optimizer: Some(c.optimizer.kind().to_owned()),
+        lr: Some(c.schedule.as_ref().initial()),
         lr_schedule: Some(json(serde_json::to_value(&c.schedule))?),
-        momentum,
-        weight_decay,
+        momentum: optimizer.momentum(),
+        weight_decay: optimizer.weight_decay(),
         batch_size: Some(int(c.batch)),
         epochs: Some(facts.step as f64 / facts.steps_per_epoch as f64),
         steps: Some(long(facts.step)),
@@ -257,12 +254,6 @@ const fn noise_name(noise: Noise) -> &'static str {
     match noise {
         Noise::Symmetric => "symmetric",
         Noise::Uniform => "uniform",
-    }
-}
-
-const fn initial_lr(schedule: &Schedule) -> f64 {
-    match schedule {
-        Schedule::Constant { lr } | Schedule::Divide { lr, .. } | Schedule::Cosine { lr } => *lr,
     }
 }
 
