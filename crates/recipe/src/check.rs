@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use randlab_core::{LabelScheme, Split};
+use randlab_core::Split;
 
 use crate::{
     DataSpec, Drawing, Experiment, MapCell, ModelSpec, Optimizer, Pair, Panel, Phase, RecipeError,
@@ -14,10 +14,12 @@ use crate::{
 /// # Errors
 /// [`RecipeError::Invalid`] naming experiment, place and what is wrong.
 pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
-    let panels = e.panels.iter().try_for_each(|(name, panel)| {
-        let data = e.data.get(&panel.data).ok_or_else(|| format!("no [data.{}]", panel.data));
-        data.and_then(|d| check_panel(panel, d)).map_err(|what| format!("panel.{name}: {what}"))
-    });
+    let panels = || {
+        e.panels.iter().try_for_each(|(name, panel)| {
+            let data = e.data.get(&panel.data).ok_or_else(|| format!("no [data.{}]", panel.data));
+            data.and_then(|d| check_panel(panel, d)).map_err(|what| format!("panel.{name}: {what}"))
+        })
+    };
     let names = || {
         twice("figure", e.figures.iter().map(|f| &f.id))
             .and_then(|()| twice("claim", e.claims.iter().map(|c| &c.id)))
@@ -32,7 +34,15 @@ pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
             .iter()
             .try_for_each(|c| rule(e, &c.rule).map_err(|what| format!("claim {:?}: {what}", c.id)))
     };
-    panels
+    let data = || {
+        e.data.iter().try_for_each(|(name, data)| {
+            let source = data.source.as_ref().map_or(Ok(()), |source| source.as_ref().check());
+            let split = || data.split.check().map_err(|what| format!("split: {what}"));
+            source.and_then(|()| split()).map_err(|what| format!("data.{name}: {what}"))
+        })
+    };
+    data()
+        .and_then(|()| panels())
         .and_then(|()| names())
         .and_then(|()| figures())
         .and_then(|()| claims())
@@ -94,19 +104,7 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
         }
     }
     rates(&phase.schedule, phase.optimizer)?;
-    match phase.labels {
-        LabelScheme::Random { classes: 0 | 1 } => {
-            Err("random labels need 2 classes or more".into())
-        }
-        LabelScheme::PatchEnergy { classes: 0 | 1, .. } => {
-            Err("patch-energy labels need 2 classes or more".into())
-        }
-        LabelScheme::PatchEnergy { kernel: 0, .. } => Err("kernel must be at least 1".into()),
-        LabelScheme::Noisy { ratio, .. } if !(0.0..=1.0).contains(&ratio) => {
-            Err(format!("noise ratio {ratio} is not within 0 to 1"))
-        }
-        _ => Ok(()),
-    }
+    phase.labels.as_ref().check()
 }
 
 /// Numbers a net can be made of; whether it fits its images is seen when they are there.

@@ -5,9 +5,9 @@ use std::{
     fmt::Write,
 };
 
-use randlab_core::RunId;
+use randlab_core::{RunId, RunInfo};
 
-use crate::{Plan, RunInfo};
+use crate::Plan;
 
 /// A Mermaid graph of `plan`.
 pub fn dag(plan: &Plan) -> String {

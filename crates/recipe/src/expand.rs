@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fmt::Debug};
 
-use randlab_core::{RunId, Seed, Split};
+use randlab_core::{RunId, RunInfo, Seed, Split};
+use randlab_data::PrepareConfig;
 
 use crate::{
-    AlignConfig, Dataset, Experiment, Panel, Phase, PrepareConfig, RecipeError, ReportConfig,
-    ReportedExperiment, ReportedRun, RunInfo, Subject, TrainConfig, Transfer, TransferNorm,
-    TransferWeights, check,
+    AlignConfig, Dataset, Experiment, Panel, Phase, RecipeError, ReportConfig, ReportedExperiment,
+    ReportedRun, Subject, TrainConfig, Transfer, TransferNorm, TransferWeights, check,
     experiment::{DataSpec, Task, Variant},
 };
 
@@ -276,7 +276,7 @@ fn train(
         init: panel.init.clone(),
         transfer,
         frozen: 0,
-        labels: phase.labels,
+        labels: phase.labels.clone(),
         optimizer: phase.optimizer,
         schedule: phase.schedule.clone(),
         batch: phase.batch,

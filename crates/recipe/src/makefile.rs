@@ -16,7 +16,7 @@ pub fn makefile(plan: &Plan, again: &[(&str, RunId)]) -> String {
     list(&mut text, "ALIGN", plan.align.keys());
     list(&mut text, "REPORT", plan.report.keys());
     for (id, run) in &plan.prepare {
-        edges(&mut text, "prepare", id, run.source.path().map(raw));
+        edges(&mut text, "prepare", id, run.source.as_ref().path().map(raw));
     }
     for (stage, runs) in [("pretrain", &plan.pretrain), ("finetune", &plan.finetune)] {
         for (id, run) in runs {

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use randlab_align::AlignError;
 use randlab_core::{Digest, RunId, canonical_json};
+use randlab_data::DataError;
 use randlab_moments::MomentsError;
 use randlab_nn::NnError;
 use randlab_store::{
@@ -211,7 +212,7 @@ fn about(error: anyhow::Error, plan: &Path) -> anyhow::Error {
         Some(e) => matches!(
             e,
             TrainError::Net(_)
-                | TrainError::Labels(_)
+                | TrainError::Data(DataError::Labels(_) | DataError::Moments(_))
                 | TrainError::Moments(_)
                 | TrainError::Tensor(_)
         ),

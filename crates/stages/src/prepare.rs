@@ -3,8 +3,7 @@
 use std::fmt::Write;
 
 use randlab_core::{Digest, RunId, Split, canonical_json};
-use randlab_data::{Prepared, raw_inputs};
-use randlab_recipe::PrepareConfig;
+use randlab_data::{PrepareConfig, Prepared, raw_inputs};
 use randlab_store::{
     InputRef, Status,
     table::{RunRow, write_table},
@@ -34,7 +33,7 @@ impl Stage for PrepareConfig {
     }
 
     fn raw(&self) -> anyhow::Result<Vec<InputRef>> {
-        Ok(raw_inputs(&self.source)?)
+        Ok(raw_inputs(self.source.as_ref(), None)?)
     }
 }
 
@@ -47,7 +46,7 @@ pub fn prepare(args: &StageArgs) -> anyhow::Result<u8> {
 }
 
 fn describe(config: &PrepareConfig) -> String {
-    let mut text = format!("prepare {}: {}", config.run.id, config.source.name());
+    let mut text = format!("prepare {}: {}", config.run.id, config.source.as_ref().name());
     for split in Split::ALL {
         // Writing to a String cannot fail.
         let _ = write!(text, ", {} {}", config.split.of(split), split.name());
@@ -65,7 +64,7 @@ fn work(job: &mut Job<'_, PrepareConfig>) -> anyhow::Result<Work> {
     Ok(Work::Done(Done {
         files,
         status: Status::Ok,
-        message: format!("{} {} inputs", prepared.items.len(), job.config.source.name()),
+        message: format!("{} {} inputs", prepared.items.len(), job.config.source.as_ref().name()),
         notes: prepared.notes,
         trained: None,
     }))
@@ -80,6 +79,12 @@ fn row(job: &Job<'_, PrepareConfig>, prepared: &Prepared) -> anyhow::Result<RunR
         n_train: Some(count(Split::Upstream) + count(Split::Downstream)),
         n_holdout: Some(count(Split::Holdout)),
         n_classes: classes,
-        ..run_row(&c.run, (c.stage(), c.version()), c.source.name(), &digest, job.fingerprint)
+        ..run_row(
+            &c.run,
+            (c.stage(), c.version()),
+            c.source.as_ref().name(),
+            &digest,
+            job.fingerprint,
+        )
     })
 }

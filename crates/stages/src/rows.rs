@@ -1,7 +1,6 @@
 //! The row in `runs` of stages that do not train.
 
-use randlab_core::Digest;
-use randlab_recipe::RunInfo;
+use randlab_core::{Digest, RunInfo};
 use randlab_store::{Status, table::RunRow};
 
 /// A row with everything that only training knows left out.

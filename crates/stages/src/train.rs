@@ -139,7 +139,7 @@ impl Hooks for Surroundings<'_> {
 fn describe(config: &TrainConfig, out: &Path) -> anyhow::Result<String> {
     let root = out.parent().and_then(Path::parent).unwrap_or(Path::new("."));
     let data = Dataset::open(&root.join("prepare").join(config.data.as_str()))?;
-    let classes = config.labels.head_classes(data.classes()) as usize;
+    let classes = config.labels.as_ref().outputs(data.classes()) as usize;
     let layers = randlab_nn::layers(&config.model, data.shape(), classes)?;
     let images = data.ids(config.split).len();
     let per_epoch = images / config.batch.max(1) as usize;
@@ -156,7 +156,7 @@ fn describe(config: &TrainConfig, out: &Path) -> anyhow::Result<String> {
         "  {parameters} parameters ({:.1} MB a checkpoint)\n  {} labels on {images} {} images of {}\n  at most {} epochs of \
          {per_epoch} steps, {} images each",
         parameters as f64 * 4.0 / 1e6,
-        config.labels.name(),
+        config.labels.as_ref().name(),
         config.split.name(),
         data.source(),
         config.epochs,
