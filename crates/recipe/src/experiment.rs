@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use randlab_core::{LabelScheme, Seed};
+use randlab_core::Seed;
+use randlab_data::{Labels, Sources, SplitSizes};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
 use crate::{
     Checkpoints, ClaimSpec, FigureSpec, InitSpec, ModelSpec, Optimizer, RecipeError, Schedule,
-    Source, SplitSizes, TransferNorm, TransferWeights, check, merge::merge,
+    TransferNorm, TransferWeights, check, merge::merge,
 };
 
 /// An experiment at one scale: what is varied, drawn and judged.
@@ -41,7 +42,7 @@ pub struct DataSpec {
     /// Images per split.
     pub split: SplitSizes,
     /// Where they come from; the dataset asked for on the command line when left out.
-    pub source: Option<Source>,
+    pub source: Option<Sources>,
 }
 
 /// One data set, net and pre-training recipe, run once per seed, and what follows from it.
@@ -70,7 +71,7 @@ pub struct Panel {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at TrainConfig")]
 pub struct Phase {
-    pub labels: LabelScheme,
+    pub labels: Labels,
     pub optimizer: Optimizer,
     pub schedule: Schedule,
     pub batch: u32,
@@ -126,7 +127,7 @@ pub struct Dataset {
     /// Stem of the file.
     pub name: String,
     /// The source.
-    pub source: Source,
+    pub source: Sources,
 }
 
 #[derive(Deserialize)]
@@ -166,7 +167,7 @@ struct PanelTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DatasetFile {
-    source: Source,
+    source: Sources,
 }
 
 impl Experiment {
@@ -265,6 +266,8 @@ impl Dataset {
         let shown = path.display().to_string();
         let table = parse(&shown, &read(path)?)?;
         let file: DatasetFile = convert(&shown, "", table)?;
+        let check = file.source.as_ref().check();
+        check.map_err(|problem| RecipeError::invalid(&shown, format!("source: {problem}")))?;
         Ok(Self { name: stem(&shown), source: file.source })
     }
 }

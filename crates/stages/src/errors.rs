@@ -51,6 +51,7 @@ fn of_store(error: &StoreError) -> Known {
 fn of_data(error: &DataError) -> Known {
     match error {
         DataError::Store(error) => of_store(error),
+        DataError::Labels(_) | DataError::Moments(_) => NAMELESS,
         _ => file(BAD_INPUT),
     }
 }
@@ -60,10 +61,7 @@ fn of_train(error: &TrainError) -> Known {
         TrainError::NotFinite { .. } => file(FAILED),
         TrainError::Store(error) => of_store(error),
         TrainError::Data(error) => of_data(error),
-        TrainError::Net(_)
-        | TrainError::Labels(_)
-        | TrainError::Moments(_)
-        | TrainError::Tensor(_) => NAMELESS,
+        TrainError::Net(_) | TrainError::Moments(_) | TrainError::Tensor(_) => NAMELESS,
         _ => file(BAD_INPUT),
     }
 }

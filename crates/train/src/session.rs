@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, time::Duration, time::Instant};
 
 use candle_core::DType;
-use randlab_core::{Digest, LabelScheme, Split};
-use randlab_data::Dataset;
+use randlab_core::{Digest, Split};
+use randlab_data::{Dataset, labels::Real};
 use randlab_kernels::correct;
 use randlab_nn::{Net, Optim, Pass, RunsOn, lr_at};
 use randlab_recipe::TrainConfig;
@@ -143,7 +143,8 @@ impl<'a> Session<'a> {
         let data = inputs.data;
         let wrong =
             |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
-        let train = Examples::new(data, config.split, &config.labels, config.seed)?
+        let scheme = config.labels.as_ref();
+        let train = Examples::new(data, config.split, scheme, config.seed)?
             .ok_or_else(|| wrong(format!("{} has no real labels", data.source())))?;
         let steps_per_epoch = train.len() as u64 / u64::from(config.batch.max(1));
         if steps_per_epoch == 0 {
@@ -151,10 +152,9 @@ impl<'a> Session<'a> {
                 format!("batch {} is larger than the {} images", config.batch, train.len());
             return Err(wrong(problem));
         }
-        let classes = config.labels.head_classes(data.classes()) as usize;
-        let holdout = if classes == data.classes() as usize {
-            let real = &LabelScheme::Real {};
-            Examples::new(data, Split::Holdout, real, config.seed)?.filter(|e| e.len() > 0)
+        let classes = scheme.outputs(data.classes()) as usize;
+        let holdout = if scheme.real_classes(data.classes()) {
+            Examples::new(data, Split::Holdout, &Real {}, config.seed)?.filter(|e| e.len() > 0)
         } else {
             None
         };
@@ -275,9 +275,7 @@ impl<'a> Session<'a> {
             self.keep()?;
         }
         if self.step.is_multiple_of(self.steps_per_epoch) {
-            // Under random labels the real ones are a matter of chance all along; start and end are enough.
-            let telling = !matches!(self.config.labels, LabelScheme::Random { .. });
-            if telling && !self.done {
+            if self.config.labels.as_ref().informative_midway() && !self.done {
                 self.pass(Split::Holdout)?;
             }
             self.order = self.train.order(self.config.seed, self.epoch());
@@ -378,7 +376,7 @@ impl<'a> Session<'a> {
             step: self.step,
             model: self.config.model.clone(),
             input: self.data.shape(),
-            classes: self.config.labels.head_classes(self.data.classes()) as usize,
+            classes: self.config.labels.as_ref().outputs(self.data.classes()) as usize,
         };
         Ok(Checkpoint { header, parameters: self.net.export()? })
     }
