@@ -3,6 +3,7 @@
 //! Labels by chance are a pure function of (scheme, label seed, image id, real class): they depend neither on which other
 //! images are in use nor on their order.
 
+mod asymmetric;
 mod noisy;
 mod patch_energy;
 mod random;
@@ -11,6 +12,7 @@ mod real;
 use randlab_core::{ClassId, ImageId, Purpose, Seed, Split, stream};
 
 pub use self::{
+    asymmetric::Asymmetric,
     noisy::{Noise, Noisy},
     patch_energy::PatchEnergy,
     random::Random,
@@ -24,6 +26,7 @@ randlab_core::kinds! {
         "real" => Real, "the class the source gives";
         "random" => Random, "uniform over `classes`, drawn once per image";
         "noisy" => Noisy, "the real class, redrawn with probability `ratio`";
+        "asymmetric" => Asymmetric, "the real class, replaced by that of `map` with probability `ratio`";
         "patch-energy" => PatchEnergy, "ranks of the energy of an image's patches along a principal direction";
     }
 }
