@@ -35,8 +35,8 @@ impl Stage for Prepare {
         Vec::new()
     }
 
-    fn raw(&self) -> anyhow::Result<Vec<InputRef>> {
-        Ok(raw_inputs(self.0.source.as_ref(), None)?)
+    fn raw(&self, cache: &Path) -> anyhow::Result<Vec<InputRef>> {
+        Ok(raw_inputs(self.0.source.as_ref(), Some(cache))?)
     }
 
     fn describe(&self, _root: &Path) -> anyhow::Result<String> {

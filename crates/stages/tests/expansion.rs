@@ -7,8 +7,8 @@ use std::{
 };
 
 use randlab_core::{RunId, Seed, Split};
-use randlab_pipeline::{Plan, Survey, dag, makefile};
 use randlab_data::PrepareConfig;
+use randlab_pipeline::{Plan, Survey, dag, makefile};
 use randlab_recipe::{AlignConfig, Dataset, Experiment, ReportConfig, TrainConfig};
 use randlab_stages::{Align, Finetune, Prepare, Pretrain, Report, STAGES, expand};
 

@@ -162,7 +162,10 @@ fn unknown(field: &Field, found: &DataType) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{LayerRow, declare::table, write_table};
+    use crate::{
+        table,
+        table::{LayerRow, write_table},
+    };
 
     table! { "invented" "7" "one cell of each kind" => InventedRow {
         key name: String, "1", "name";
