@@ -62,6 +62,30 @@ fn damaged_and_missing_images() {
 }
 
 #[test]
+fn pictures_that_are_damaged_or_no_files() {
+    let scratch = Scratch::new(&["alignment"]);
+    let own = "[source]\nkind = 'image-folder'\npath = 'raw'\nsize = 32\n";
+    overwrite(&scratch.path("mine.toml"), own.as_bytes());
+    fs::create_dir_all(scratch.path("raw/cats")).unwrap();
+    assert!(
+        scratch
+            .run("randlab-plan", &["--scale", "smoke", "--dataset", "mine.toml"])
+            .status
+            .success()
+    );
+    let prepare = || stage(&scratch, "prepare", "alignment.mine.data.images.s0");
+    assert_refused(&prepare(), &["raw", "no CLASS/*.jpg"]);
+    let photo = fs::read_dir(scratch.path("data/photos")).unwrap().map(|e| e.unwrap().path());
+    let photo = photo.filter(|path| path.is_dir() && !path.ends_with("LICENSES")).min().unwrap();
+    let photo = fs::read_dir(photo).unwrap().map(|e| e.unwrap().path()).min().unwrap();
+    let whole = fs::read(photo).unwrap();
+    overwrite(&scratch.path("raw/cats/1.jpg"), &whole[..whole.len() / 2]);
+    assert_refused(&prepare(), &["raw/cats/1.jpg", "cut short", "replace or remove it"]);
+    std::os::unix::fs::symlink("gone.jpg", scratch.path("raw/cats/2.jpg")).unwrap();
+    assert_refused(&prepare(), &["raw/cats/2.jpg", "a link to gone.jpg"]);
+}
+
+#[test]
 fn recipes_that_make_no_sense() {
     let scratch = Scratch::new(&["alignment"]);
     let recipe = "pipelines/experiments/alignment.toml";
@@ -74,6 +98,11 @@ fn recipes_that_make_no_sense() {
     assert_refused(&plan(&["--seeds", "1;2"]), &["\"1;2\"", "--seeds"]);
     overwrite(&scratch.path("photos.toml"), b"[source]\nkind = 'image-folder'\npath = 'x'\n");
     assert_refused(&plan(&["--dataset", "photos.toml"]), &["photos.toml", "another name"]);
+    overwrite(
+        &scratch.path("mine.toml"),
+        b"[source]\nkind = 'image-folder'\npath = 'x'\nsize = 4000000000\n",
+    );
+    assert_refused(&plan(&["--dataset", "mine.toml"]), &["mine.toml", "size = 4000000000", "1024"]);
     scratch.edit(recipe, "target = 0.95", "target = 0.95\ntemperature = 3");
     assert_refused(&plan(&[]), &["alignment.toml", "temperature"]);
     scratch.edit(recipe, "target = 0.95\ntemperature = 3", "target = 95");
@@ -91,7 +120,12 @@ fn recipes_that_make_no_sense() {
         ),
         ("odd_inputs = 1.0", "odd_inputs = -1.0", "odd_inputs -1"),
         ("random_bases = 50", "random_bases = 1", "random_bases"),
-        ("id = \"C05.floor\"", "id = \"C05\"", "\"C05\" stands twice"),
+        ("id = \"C05.floor\"", "id = \"C05\"", "duplicate claim \"C05\""),
+        (
+            "kind = \"random\", classes = 10",
+            "kind = \"random\", classes = 4000000000",
+            "2 to 65536",
+        ),
     ] {
         let text = fs::read(scratch.path(recipe)).unwrap();
         scratch.edit(recipe, good, bad);

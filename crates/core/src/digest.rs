@@ -15,6 +15,16 @@ impl Digest {
         Self(blake3::hash(bytes).to_hex().to_string())
     }
 
+    /// Digest of everything `reader` gives, in constant memory.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn of_reader(reader: impl std::io::Read) -> std::io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(reader)?;
+        Ok(Self(hasher.finalize().to_hex().to_string()))
+    }
+
     /// The 64 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -67,6 +77,12 @@ mod tests {
         let other = Hasher::new("t").field(b"a").field(b"bc").digest();
         assert_ne!(one, other);
         assert_eq!(one, Hasher::new("t").field(b"ab").field(b"c").digest());
+    }
+
+    #[test]
+    fn a_stream_has_the_digest_of_its_bytes() {
+        let bytes = [7; 100_000];
+        assert_eq!(Digest::of_reader(&bytes[..]).unwrap(), Digest::of(&bytes));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The vocabulary every other crate shares: identifiers, named random streams, label schemes and digests.
+//! The vocabulary every other crate shares: identifiers, named random streams and digests.
 //!
 //! Nothing here does input or output, and nothing here knows about tensors.
 
@@ -6,15 +6,15 @@ mod digest;
 mod id;
 mod json;
 mod kinds;
-mod label;
 pub mod range;
+mod run;
 mod seed;
 mod words;
 
 pub use digest::{Digest, Hasher};
 pub use id::{IdError, RunId};
 pub use json::canonical_json;
-pub use label::{LabelScheme, Noise};
+pub use run::RunInfo;
 pub use seed::{Purpose, Seed, name_index, stream};
 
 /// Position of an image in the canonical order of its source. Splits, labels and crops are keyed by it, so they do

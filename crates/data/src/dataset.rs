@@ -1,7 +1,7 @@
 //! A prepared dataset, read back.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -38,9 +38,9 @@ pub struct Dataset {
 
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Part {
-    /// Position of the first image of the split.
-    first: usize,
     ids: Vec<ImageId>,
+    /// Where their values are.
+    positions: Vec<usize>,
     real: Vec<Option<ClassId>>,
 }
 
@@ -59,15 +59,9 @@ impl Dataset {
         let shape: [usize; 3] =
             serde_json::from_value(text("shape")?).map_err(|e| bad(&e.to_string()))?;
         let classes = serde_json::from_value(text("classes")?).map_err(|e| bad(&e.to_string()))?;
-        let tensor = file.tensors.pop_first().map(|(_, tensor)| tensor);
-        let tensor = tensor.ok_or_else(|| bad("no images in it"))?;
-        let count = tensor.shape.first().copied().unwrap_or(0);
-        let inputs = match tensor.values {
-            Values::U8(pixels) => Inputs::Pixels(pixels),
-            Values::F32(values) => Inputs::Vectors(values),
-            Values::F64(_) => return Err(bad("element type F64, expected U8 or F32")),
-        };
-        let splits = parts(dir, count)?;
+        let positions = positions(&mut file).map_err(|problem| bad(&problem))?;
+        let inputs = inputs(&mut file, positions.len(), shape).map_err(|problem| bad(&problem))?;
+        let splits = parts(dir, &positions)?;
         let (normalisation, population) = statistics(dir, &inputs, shape)?;
         Ok(Self { source, shape, classes, inputs, normalisation, population, splits })
     }
@@ -102,13 +96,14 @@ impl Dataset {
     pub fn standardised(&self, split: Split) -> Vec<f32> {
         let size: usize = self.shape.iter().product();
         let Some(part) = self.splits.get(&split) else { return Vec::new() };
-        let span = part.first * size..(part.first + part.ids.len()) * size;
+        let spans = part.positions.iter().map(|at| at * size..(at + 1) * size);
         match &self.inputs {
-            Inputs::Vectors(values) => values[span].to_vec(),
+            Inputs::Vectors(values) => spans.flat_map(|span| &values[span]).copied().collect(),
             Inputs::Pixels(pixels) => {
                 let tables: Vec<[f32; 256]> = self.normalisation.iter().map(lookup).collect();
                 let plane = self.shape[1] * self.shape[2];
-                let planes = pixels[span].chunks_exact(plane).zip(tables.iter().cycle());
+                let planes = spans.flat_map(|span| pixels[span].chunks_exact(plane));
+                let planes = planes.zip(tables.iter().cycle());
                 planes.flat_map(|(plane, table)| plane.iter().map(|&p| table[p as usize])).collect()
             }
         }
@@ -144,31 +139,67 @@ fn lookup(&(mean, std): &(f64, f64)) -> [f32; 256] {
     std::array::from_fn(|level| ((level as f64 / 255.0 - mean) * scale) as f32)
 }
 
-fn parts(dir: &Path, count: usize) -> Result<BTreeMap<Split, Part>, DataError> {
+/// Place of each image in the tensors, by id.
+fn positions(file: &mut TensorFile) -> Result<HashMap<i32, usize>, String> {
+    let Some(TensorData { shape, values: Values::I32(ids) }) = file.tensors.remove("image_id")
+    else {
+        return Err("no tensor image_id of I32".to_owned());
+    };
+    let count = ids.len();
+    let positions: HashMap<i32, usize> = ids.into_iter().zip(0..).collect();
+    if shape != [count] || positions.len() != count {
+        return Err("tensor image_id names an image twice".to_owned());
+    }
+    Ok(positions)
+}
+
+/// Values of `count` images of the shape the header gives.
+fn inputs(file: &mut TensorFile, count: usize, [c, h, w]: [usize; 3]) -> Result<Inputs, String> {
+    let (name, tensor) = file.tensors.pop_first().ok_or("no images in it")?;
+    let (inputs, expected) = match tensor.values {
+        Values::U8(pixels) => (Inputs::Pixels(pixels), vec![count, c, h, w]),
+        Values::F32(values) => (Inputs::Vectors(values), vec![count, c * h * w]),
+        Values::F64(_) | Values::I32(_) => {
+            return Err(format!("tensor {name} is neither of U8 nor of F32"));
+        }
+    };
+    if tensor.shape != expected {
+        return Err(format!("tensor {name} is {:?}, expected {expected:?}", tensor.shape));
+    }
+    Ok(inputs)
+}
+
+fn parts(dir: &Path, positions: &HashMap<i32, usize>) -> Result<BTreeMap<Split, Part>, DataError> {
     let path = dir.join("labels.parquet");
     let rows: Vec<LabelRow> = read_table(&path)?;
+    let count = positions.len();
     if rows.len() != count {
         let problem = format!("{} rows for {count} images; prepare it again", rows.len());
         return Err(DataError::content(path, problem));
     }
     let mut parts = BTreeMap::new();
-    let mut first = 0;
+    let mut placed = 0;
     for split in Split::ALL {
-        let mut part = Part { first, ..Part::default() };
-        // Rows are sorted by id, and so are the images of each split.
+        let mut part = Part::default();
+        // Rows are sorted by id.
         for row in rows.iter().filter(|row| row.split == split.name()) {
             let number = |x: i32| u32::try_from(x);
             let real = row.real.map(number).transpose();
             let (Ok(id), Ok(real)) = (number(row.image_id), real) else {
                 return Err(DataError::content(path, "negative id or class; prepare it again"));
             };
+            let Some(&position) = positions.get(&row.image_id) else {
+                let problem = format!("image {id} is not in images.safetensors; prepare it again");
+                return Err(DataError::content(path, problem));
+            };
             part.ids.push(id);
+            part.positions.push(position);
             part.real.push(real);
         }
-        first += part.ids.len();
+        placed += part.ids.len();
         parts.insert(split, part);
     }
-    if first != count {
+    if placed != count {
         return Err(DataError::content(path, "unknown split; prepare it again"));
     }
     Ok(parts)

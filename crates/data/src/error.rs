@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use randlab_moments::MomentsError;
 use randlab_store::StoreError;
 
 /// An error about one file or folder of data. The message starts with its path and fits one line.
@@ -24,6 +25,12 @@ pub enum DataError {
         /// Why.
         source: std::io::Error,
     },
+    /// Labels that the images cannot have; the message names no file.
+    #[error("{0}")]
+    Labels(String),
+    /// Moments of patches that cannot be formed; the message names no file.
+    #[error(transparent)]
+    Moments(#[from] MomentsError),
     /// Reading or writing artifacts.
     #[error(transparent)]
     Store(#[from] StoreError),

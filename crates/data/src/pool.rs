@@ -2,9 +2,8 @@
 
 use rand::seq::SliceRandom;
 use randlab_core::{ClassId, Purpose, Seed, Split, stream};
-use randlab_recipe::SplitSizes;
 
-use crate::DataError;
+use crate::{DataError, SplitSizes};
 
 /// Images of a source in its canonical order, pixels loaded on demand.
 pub(crate) struct Pool {

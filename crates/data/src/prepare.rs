@@ -1,22 +1,20 @@
 //! From raw files to the one layout.
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
+    collections::{BTreeMap, btree_map::Entry},
+    path::Path,
 };
 
-use randlab_core::{ClassId, Digest, Hasher, ImageId, Split};
-use randlab_recipe::{PrepareConfig, Source};
+use randlab_core::{ClassId, Digest, ImageId, Split};
 use randlab_store::{
-    InputRef, TensorData, TensorFile,
+    TensorData, TensorFile,
     table::{LabelRow, write_table},
 };
 use serde_json::{Value, json};
 
-use crate::{DataError, Population, source};
+use crate::{DataError, Population, PrepareConfig};
 
-/// A prepared dataset in memory: images in the order upstream, downstream, holdout, by id inside each.
+/// A prepared dataset in memory: images in the order of their ids.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
     /// `[C, H, W]` of every image; `[d, 1, 1]` for vectors.
@@ -65,10 +63,31 @@ pub fn prepare(
     config: &PrepareConfig,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Prepared, DataError> {
-    source::draw(&config.source, config.split, config.run.seed, progress)
+    let mut prepared = config.source.as_ref().draw(config.split, config.run.seed, progress)?;
+    if let Some(count) = prepared.duplicates_across_splits() {
+        prepared.notes.insert("duplicates_across_splits".to_owned(), json!(count));
+    }
+    Ok(prepared)
 }
 
 impl Prepared {
+    /// Images whose pixels are those of an image before them in another split; none for vectors.
+    fn duplicates_across_splits(&self) -> Option<u64> {
+        let Inputs::Pixels(pixels) = &self.inputs else { return None };
+        let size: usize = self.shape.iter().product();
+        let mut first = BTreeMap::new();
+        let mut count = 0;
+        for (item, image) in self.items.iter().zip(pixels.chunks_exact(size)) {
+            match first.entry(Digest::of(image)) {
+                Entry::Vacant(entry) => {
+                    entry.insert(item.split);
+                }
+                Entry::Occupied(entry) => count += u64::from(*entry.get() != item.split),
+            }
+        }
+        Some(count)
+    }
+
     /// Writes `images.safetensors`, `stats.safetensors` and `labels.parquet` into `dir` and returns their names.
     pub fn write(&self, dir: &Path, config: &PrepareConfig) -> Result<Vec<String>, DataError> {
         let [c, h, w] = self.shape;
@@ -76,7 +95,7 @@ impl Prepared {
         let header = json!({
             "classes": self.classes,
             "shape": self.shape,
-            "source": config.source.name(),
+            "source": config.source.as_ref().name(),
             "split": config.split,
         });
         let inputs = match &self.inputs {
@@ -85,7 +104,10 @@ impl Prepared {
                 ("vectors", TensorData::f32(&[n, c * h * w], values.clone()))
             }
         };
-        let tensors = BTreeMap::from([(inputs.0.to_owned(), inputs.1)]);
+        let ids = self.items.iter().map(|item| int(item.id)).collect();
+        let ids = ("image_id", TensorData::i32(&[n], ids));
+        let tensors = [inputs, ids].map(|(name, tensor)| (name.to_owned(), tensor));
+        let tensors = BTreeMap::from(tensors);
         TensorFile { header: header.clone(), tensors }.write(&dir.join("images.safetensors"))?;
         TensorFile { header, tensors: self.statistics() }.write(&dir.join("stats.safetensors"))?;
         let rows: Vec<LabelRow> =
@@ -108,9 +130,10 @@ impl Prepared {
             put("directions", &[d, d], population.directions.clone());
         }
         if let Inputs::Pixels(pixels) = &self.inputs {
-            let upstream = self.items.iter().filter(|i| i.split == Split::Upstream).count();
-            let image: usize = self.shape.iter().product();
-            let (mean, std) = channel_statistics(&pixels[..upstream * image], self.shape);
+            let size: usize = self.shape.iter().product();
+            let images = self.items.iter().zip(pixels.chunks_exact(size));
+            let upstream = images.filter(|(item, _)| item.split == Split::Upstream);
+            let (mean, std) = channel_statistics(upstream.map(|(_, image)| image), self.shape);
             put("mean", &[self.shape[0]], mean);
             put("std", &[self.shape[0]], std);
         }
@@ -119,15 +142,20 @@ impl Prepared {
 }
 
 /// Mean and standard deviation per channel, exact up to the last rounding: sums are whole numbers.
-fn channel_statistics(pixels: &[u8], [c, h, w]: [usize; 3]) -> (Vec<f64>, Vec<f64>) {
+fn channel_statistics<'a>(
+    images: impl Iterator<Item = &'a [u8]>,
+    [c, h, w]: [usize; 3],
+) -> (Vec<f64>, Vec<f64>) {
     let mut sums = vec![(0u64, 0u64); c];
-    for image in pixels.chunks_exact(c * h * w) {
+    let mut count = 0;
+    for image in images {
+        count += h * w;
         for (plane, (sum, squares)) in image.chunks_exact(h * w).zip(&mut sums) {
             *sum += plane.iter().map(|&p| u64::from(p)).sum::<u64>();
             *squares += plane.iter().map(|&p| u64::from(p).pow(2)).sum::<u64>();
         }
     }
-    let n = (pixels.len() / c) as f64;
+    let n = count as f64;
     let each = |(sum, squares): (u64, u64)| {
         let mean = sum as f64 / n;
         (mean / 255.0, (squares as f64 / n - mean * mean).max(0.0).sqrt() / 255.0)
@@ -135,8 +163,12 @@ fn channel_statistics(pixels: &[u8], [c, h, w]: [usize; 3]) -> (Vec<f64>, Vec<f6
     sums.into_iter().map(each).unzip()
 }
 
+/// Ids and sizes in tables and tensors are Int32 and stay below its limit, see [`crate::SplitSizes::MOST`].
+fn int(x: u32) -> i32 {
+    i32::try_from(x).unwrap_or(i32::MAX)
+}
+
 fn row(item: &Item, run: &str) -> LabelRow {
-    let int = |x: u32| i32::try_from(x).unwrap_or(i32::MAX);
     LabelRow {
         run_id: run.to_owned(),
         image_id: int(item.id),
@@ -149,54 +181,4 @@ fn row(item: &Item, run: &str) -> LabelRow {
         crop_y: item.crop.map(|c| int(c[1])),
         crop_side: item.crop.map(|c| int(c[2])),
     }
-}
-
-/// The raw files behind a source with the digest of their content: part of the fingerprint of the run that reads them. Empty
-/// for sources that need no files. Beyond 2 GiB names and sizes take the place of content.
-///
-/// # Errors
-/// [`DataError::Content`] when the path is not there.
-pub fn raw_inputs(source: &Source) -> Result<Vec<InputRef>, DataError> {
-    const MOST: u64 = 2 << 30;
-    let Some(path) = source.path() else { return Ok(Vec::new()) };
-    let root = Path::new(path);
-    let mut files = Vec::new();
-    list(root, &mut files).map_err(|e| missing(source, path, e))?;
-    files.sort();
-    let size = |file: &PathBuf| fs::metadata(file).map(|m| m.len()).map_err(DataError::read(file));
-    let total: u64 = files.iter().map(size).sum::<Result<u64, DataError>>()?;
-    let mut hasher = Hasher::new("randlab raw files");
-    for file in &files {
-        let name = file.strip_prefix(root).unwrap_or(file);
-        hasher.field(name.to_string_lossy().as_bytes()).field(&size(file)?.to_le_bytes());
-        if total <= MOST {
-            let content = fs::read(file).map_err(DataError::read(file))?;
-            hasher.field(Digest::of(&content).as_str().as_bytes());
-        }
-    }
-    Ok(vec![InputRef { name: path.to_owned(), digest: hasher.digest() }])
-}
-
-fn list(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    if !fs::metadata(path)?.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    for entry in fs::read_dir(path)? {
-        list(&entry?.path(), files)?;
-    }
-    Ok(())
-}
-
-fn missing(source: &Source, path: &str, error: std::io::Error) -> DataError {
-    if error.kind() != std::io::ErrorKind::NotFound {
-        return DataError::read(path)(error);
-    }
-    let advice = match source {
-        Source::Cifar10 { .. } => {
-            "run `make data-cifar10`, or set `path` in the dataset file to your copy"
-        }
-        _ => "set `path` in the dataset file to your copy",
-    };
-    DataError::content(path, format!("not found; {advice}"))
 }

@@ -7,18 +7,20 @@ use std::{fs, io::Write, path::Path};
 use flate2::{Compression, write::GzEncoder};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use randlab_core::Split;
-use randlab_data::{Inputs, Prepared, prepare};
-use randlab_recipe::{Cifar100Labels, Source};
+use randlab_data::{
+    Inputs, Prepared, Sources, prepare,
+    source::{Cifar10, Cifar100, Cifar100Labels, FashionMnist, ImageFolder},
+};
 use randlab_store::publish;
 
 mod common;
 use common::config;
 
-fn draw(source: Source, sizes: [u32; 3]) -> Prepared {
+fn draw(source: impl Into<Sources>, sizes: [u32; 3]) -> Prepared {
     prepare(&config(source, sizes), &mut |_, _| {}).unwrap()
 }
 
-fn problem(source: Source) -> String {
+fn problem(source: impl Into<Sources>) -> String {
     prepare(&config(source, [1, 1, 1]), &mut |_, _| {}).unwrap_err().to_string()
 }
 
@@ -76,7 +78,7 @@ fn an_archive_is_read_without_unpacking_it() {
     members.push(("/etc/outside.txt", b"out"));
     members.push(("cifar-10-batches-bin/readme.html", b"<html>"));
     archive(&path, &members);
-    let source = || Source::Cifar10 { path: shown(&path), subset: true };
+    let source = || Cifar10 { path: shown(&path), subset: true };
     let prepared = draw(source(), [10, 10, 9]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     assert_eq!(fs::read_dir(dir.path().join("raw")).unwrap().count(), 1);
@@ -105,7 +107,7 @@ fn cifar_100_has_two_labels() {
     for (name, n) in [("train.bin", 40), ("test.bin", 10)] {
         publish(&dir.path().join(name), &(0..n).flat_map(record).collect::<Vec<u8>>()).unwrap();
     }
-    let source = |labels| Source::Cifar100 { path: shown(dir.path()), labels, subset: true };
+    let source = |labels| Cifar100 { path: shown(dir.path()), labels, subset: true };
     let fine = draw(source(Cifar100Labels::Fine), [20, 20, 10]);
     let coarse = draw(source(Cifar100Labels::Coarse), [20, 20, 10]);
     assert_eq!((fine.classes.len(), coarse.classes.len()), (100, 20));
@@ -135,7 +137,7 @@ fn pictures_in_folders_are_cropped_to_their_centre() {
         save(&format!("dogs/{i}.JPG"), &GrayImage::from_pixel(50, 80, Luma([77])).into());
     }
     publish(&dir.path().join("cats/notes.txt"), b"no picture").unwrap();
-    let source = || Source::ImageFolder { path: shown(dir.path()), size: 8 };
+    let source = || ImageFolder { path: shown(dir.path()), size: 8 };
     let prepared = draw(source(), [2, 2, 2]);
     assert_eq!(
         (prepared.shape, &prepared.classes[..]),
@@ -172,11 +174,11 @@ fn a_flat_folder_takes_classes_from_names() {
         }
     }
     two_halves(16, 16).save(dir.path().join("other.png")).unwrap();
-    let source = Source::ImageFolder { path: shown(dir.path()), size: 16 };
+    let source = ImageFolder { path: shown(dir.path()), size: 16 };
     let prepared = draw(source, [2, 1, 1]);
     assert_eq!(prepared.classes, ["n01440764", "n02102040"]);
     let empty = tempfile::tempdir().unwrap();
-    let source = Source::ImageFolder { path: shown(empty.path()), size: 16 };
+    let source = ImageFolder { path: shown(empty.path()), size: 16 };
     assert!(problem(source).contains("no CLASS/*.jpg|jpeg|png"));
 }
 
@@ -203,7 +205,7 @@ fn idx_files_are_read_plain_and_gzipped() {
     put("train-labels-idx1-ubyte.gz", &gz(&labels(20)));
     put("t10k-images-idx3-ubyte.gz", &gz(&images(5)));
     put("t10k-labels-idx1-ubyte", &labels(5));
-    let source = || Source::FashionMnist { path: shown(dir.path()) };
+    let source = || FashionMnist { path: shown(dir.path()) };
     let prepared = draw(source(), [10, 10, 5]);
     assert_eq!((prepared.shape, prepared.classes.len()), ([1, 32, 32], 10));
     for (item, image) in prepared.items.iter().zip(pixels(&prepared).chunks_exact(1024)) {

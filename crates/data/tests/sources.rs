@@ -1,6 +1,5 @@
 //! Sources end to end: the committed photographs, and small files in the official layouts with made-up pixels.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
-#![expect(clippy::cast_possible_truncation, reason = "small test values")]
 
 use std::{
     collections::BTreeSet,
@@ -9,18 +8,22 @@ use std::{
 };
 
 use randlab_core::Split;
-use randlab_data::{Dataset, Inputs, Prepared, prepare, raw_inputs};
-use randlab_recipe::{PrepareConfig, Rotation, Source};
+use randlab_data::{
+    Dataset, Inputs, PrepareConfig, Prepared, Sources, prepare, raw_inputs,
+    source::{Cifar10, Gaussian, Photos, Rotation},
+};
 use randlab_store::publish;
 
+mod cifar;
 mod common;
+use cifar::write_cifar;
 use common::config;
 
 fn draw(config: &PrepareConfig) -> Prepared {
     prepare(config, &mut |_, _| {}).unwrap()
 }
 
-fn problem(source: Source) -> String {
+fn problem(source: impl Into<Sources>) -> String {
     prepare(&config(source, [4, 4, 2]), &mut |_, _| {}).unwrap_err().to_string()
 }
 
@@ -28,25 +31,12 @@ fn photos() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/photos")
 }
 
-fn photo_source() -> Source {
-    Source::Photos { path: photos().display().to_string(), min_side: 128, flat_below: 4.0 }
+fn photo_source() -> Photos {
+    Photos { path: photos().display().to_string(), min_side: 128, flat_below: 4.0 }
 }
 
-fn cifar(path: &Path, subset: bool) -> Source {
-    Source::Cifar10 { path: path.display().to_string(), subset }
-}
-
-/// Six files of `records` records each: class i mod 10, pixels that name file, record and position.
-fn write_cifar(dir: &Path, records: usize) {
-    let names = (1..=5).map(|i| format!("data_batch_{i}.bin")).chain(["test_batch.bin".into()]);
-    for (f, name) in names.enumerate() {
-        let record = |r: usize| {
-            let pixel = move |p: usize| ((f * 50 + r * 7 + p) % 251) as u8;
-            std::iter::once((r % 10) as u8).chain((0..3072).map(pixel))
-        };
-        let bytes: Vec<u8> = (0..records).flat_map(record).collect();
-        publish(&dir.join(name), &bytes).unwrap();
-    }
+fn cifar(path: &Path, subset: bool) -> Cifar10 {
+    Cifar10 { path: path.display().to_string(), subset }
 }
 
 #[test]
@@ -150,28 +140,28 @@ fn wrong_cifar_files_are_named() {
     let message = problem(cifar(dir.path(), true));
     assert!(message.contains("record 3: class 10"), "{message}");
     let nowhere = cifar(&dir.path().join("nowhere"), true);
-    assert!(raw_inputs(&nowhere).unwrap_err().to_string().contains("make data-cifar10"));
+    assert!(raw_inputs(&nowhere, None).unwrap_err().to_string().contains("make data-cifar10"));
 }
 
 #[test]
 fn raw_files_are_identified_by_their_content() {
     let dir = tempfile::tempdir().unwrap();
     write_cifar(dir.path(), 2);
-    let before = raw_inputs(&cifar(dir.path(), true)).unwrap();
-    assert_eq!(before, raw_inputs(&cifar(dir.path(), true)).unwrap());
+    let before = raw_inputs(&cifar(dir.path(), true), None).unwrap();
+    assert_eq!(before, raw_inputs(&cifar(dir.path(), true), None).unwrap());
     let path = dir.path().join("test_batch.bin");
     let mut bytes = fs::read(&path).unwrap();
     bytes[100] ^= 1;
     publish(&path, &bytes).unwrap();
-    assert_ne!(before, raw_inputs(&cifar(dir.path(), true)).unwrap());
-    let gaussian = Source::Gaussian { std: vec![1.0], rotation: Rotation::None {} };
-    assert!(raw_inputs(&gaussian).unwrap().is_empty());
+    assert_ne!(before, raw_inputs(&cifar(dir.path(), true), None).unwrap());
+    let gaussian = Gaussian { std: vec![1.0], rotation: Rotation::None {} };
+    assert!(raw_inputs(&gaussian, None).unwrap().is_empty());
 }
 
 #[test]
 fn gaussian_vectors_have_the_covariance_asked_for() {
     let rotation = Rotation::Planes { degrees: 90.0 };
-    let source = Source::Gaussian { std: vec![3.0, 1.0], rotation };
+    let source = Gaussian { std: vec![3.0, 1.0], rotation };
     let prepared = draw(&config(source, [20_000, 0, 0]));
     let Inputs::Vectors(values) = &prepared.inputs else { panic!("no vectors") };
     let moment = |i: usize, j: usize| {

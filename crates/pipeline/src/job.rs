@@ -106,6 +106,11 @@ pub(crate) fn folder(root: &Path, run: &RunRef) -> PathBuf {
     root.join(&run.stage).join(run.id.as_str())
 }
 
+/// File that keeps digests of raw files, so that only what has changed is read again.
+pub(crate) fn digests(root: &Path) -> PathBuf {
+    root.join("plan/digests.json")
+}
+
 /// The inputs, configuration digest and fingerprint of a run.
 struct Identity {
     inputs: Vec<InputRef>,
@@ -119,7 +124,7 @@ impl Identity {
     /// # Errors
     /// When a run it reads is not done.
     fn of<T: Stage>(config: &T, root: &Path) -> anyhow::Result<Self> {
-        let mut inputs = config.raw()?;
+        let mut inputs = config.raw(&digests(root))?;
         for run in config.needs() {
             let dir = folder(root, &run);
             if !dir.join(Manifest::NAME).exists() {

@@ -77,11 +77,11 @@ pub trait Stage: Serialize + DeserializeOwned + Clone + 'static {
     fn place(&self) -> Place;
     /// Runs it reads.
     fn needs(&self) -> Vec<RunRef>;
-    /// Files from outside it reads, with digests of their content.
+    /// Files from outside it reads, with digests of their content. `cache`, a file, may keep digests of what does not change.
     ///
     /// # Errors
     /// When they cannot be read.
-    fn raw(&self) -> anyhow::Result<Vec<InputRef>> {
+    fn raw(&self, _cache: &Path) -> anyhow::Result<Vec<InputRef>> {
         Ok(Vec::new())
     }
     /// Whether the configuration is one of this stage.
@@ -123,7 +123,7 @@ pub trait AnyStage: Sync {
     ///
     /// # Errors
     /// Those of [`Stage::raw`].
-    fn raw(&self, config: &Value) -> anyhow::Result<Vec<InputRef>>;
+    fn raw(&self, config: &Value, cache: &Path) -> anyhow::Result<Vec<InputRef>>;
     /// A configuration as the file its program reads.
     ///
     /// # Errors
@@ -154,8 +154,8 @@ impl<T: Stage> AnyStage for Of<T> {
         T::ABOUT
     }
 
-    fn raw(&self, config: &Value) -> anyhow::Result<Vec<InputRef>> {
-        typed::<T>(config)?.raw()
+    fn raw(&self, config: &Value, cache: &Path) -> anyhow::Result<Vec<InputRef>> {
+        typed::<T>(config)?.raw(cache)
     }
 
     fn to_toml(&self, config: &Value) -> anyhow::Result<String> {

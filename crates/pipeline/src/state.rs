@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fs::File, path::Path};
 use randlab_store::{InputRef, Manifest, read};
 use toml::Table;
 
-use crate::{AnyStage, Plan, Planned, RunRef, job::CONFIG, job::folder};
+use crate::{
+    AnyStage, Plan, Planned, RunRef,
+    job::{CONFIG, digests, folder},
+};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +121,7 @@ impl Look<'_> {
                 }
             }
         }
-        match stage.raw(&planned.config) {
+        match stage.raw(&planned.config, &digests(self.root)) {
             Ok(raw) => read.extend(raw),
             Err(error) => return State::Stale(vec![error.to_string()]),
         }

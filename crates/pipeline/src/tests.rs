@@ -68,7 +68,7 @@ impl Stage for Draw {
         Vec::new()
     }
 
-    fn raw(&self) -> anyhow::Result<Vec<InputRef>> {
+    fn raw(&self, _cache: &Path) -> anyhow::Result<Vec<InputRef>> {
         let digest = Digest::of(&std::fs::read(&self.path)?);
         Ok(vec![InputRef { name: self.path.clone(), digest }])
     }

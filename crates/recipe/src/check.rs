@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use randlab_core::{LabelScheme, Split, range};
+use randlab_core::{Split, range};
 
 use crate::{
     DataSpec, Drawing, Experiment, MapCell, Pair, Panel, Phase, RecipeError, Rule, TransferWeights,
@@ -14,13 +14,6 @@ use crate::{
 /// # Errors
 /// [`RecipeError::Invalid`] naming experiment, place and what is wrong.
 pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
-    let data = e.data.iter().try_for_each(|(name, spec)| {
-        let sizes = Split::ALL.map(|split| (split.name(), spec.split.of(split)));
-        sizes
-            .into_iter()
-            .try_for_each(|(split, n)| within(split, n, 0, MOST_IMAGES))
-            .map_err(|what| format!("data.{name}.split: {what}"))
-    });
     let panels = || {
         e.panels.iter().try_for_each(|(name, panel)| {
             let data = e.data.get(&panel.data).ok_or_else(|| format!("no [data.{}]", panel.data));
@@ -41,21 +34,26 @@ pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
             .iter()
             .try_for_each(|c| rule(e, &c.rule).map_err(|what| format!("claim {:?}: {what}", c.id)))
     };
-    data.and_then(|()| panels())
+    let data = || {
+        e.data.iter().try_for_each(|(name, data)| {
+            let source = data.source.as_ref().map_or(Ok(()), |source| source.as_ref().check());
+            let split = || data.split.check().map_err(|what| format!("split: {what}"));
+            source.and_then(|()| split()).map_err(|what| format!("data.{name}: {what}"))
+        })
+    };
+    data()
+        .and_then(|()| panels())
         .and_then(|()| names())
         .and_then(|()| figures())
         .and_then(|()| claims())
         .map_err(|problem| RecipeError::invalid(&format!("{}.toml", e.name), problem))
 }
 
-/// Images in one split. More than any machine holds, as are the numbers below: whoever writes a larger one made a slip.
-const MOST_IMAGES: u32 = 10_000_000;
-/// Root seeds of a panel.
+/// Root seeds of a panel. As with the bounds below, a larger number is a slip and more than any machine holds.
 pub(crate) const MOST_SEEDS: u32 = 10_000;
 const MOST_BASES: u32 = 1_000_000;
 const MOST_BATCH: u32 = 1 << 20;
 const MOST_EPOCHS: u32 = 1_000_000;
-const MOST_CLASSES: u32 = 1 << 16;
 /// Checkpoints or measurements per doubling of the step.
 const MOST_PER_OCTAVE: u32 = 1000;
 
@@ -68,12 +66,12 @@ pub(crate) fn within(key: &str, n: u32, low: u32, high: u32) -> Result<(), Strin
     }
 }
 
-/// Refuses names of which one stands twice.
+/// Refuses duplicate names.
 fn twice<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(format!("{what} {name:?} stands twice"));
+            return Err(format!("duplicate {what} {name:?}"));
         }
     }
     Ok(())
@@ -107,13 +105,11 @@ fn check_panel(panel: &Panel, data: &DataSpec) -> Result<(), String> {
 }
 
 fn phase(phase: &Phase, images: u32) -> Result<(), String> {
-    let outputs = phase.labels.head_classes(0);
     for (key, n, low, high) in [
         ("batch", phase.batch, 1, MOST_BATCH),
         ("epochs", phase.epochs, 1, MOST_EPOCHS),
         ("checkpoints.per_octave", phase.checkpoints.per_octave, 0, MOST_PER_OCTAVE),
         ("activity", phase.activity.unwrap_or(0), 0, MOST_PER_OCTAVE),
-        ("classes", outputs, 0, MOST_CLASSES),
     ] {
         within(key, n, low, high)?;
     }
@@ -127,19 +123,7 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
     }
     phase.schedule.as_ref().check().map_err(|what| format!("schedule: {what}"))?;
     phase.optimizer.as_ref().check().map_err(|what| format!("optimizer: {what}"))?;
-    match phase.labels {
-        LabelScheme::Random { classes: 0 | 1 } => {
-            Err("random labels need 2 classes or more".into())
-        }
-        LabelScheme::PatchEnergy { classes: 0 | 1, .. } => {
-            Err("patch-energy labels need 2 classes or more".into())
-        }
-        LabelScheme::PatchEnergy { kernel: 0, .. } => Err("kernel must be at least 1".into()),
-        LabelScheme::Noisy { ratio, .. } if !(0.0..=1.0).contains(&ratio) => {
-            Err(format!("noise ratio {ratio} is not within 0 to 1"))
-        }
-        _ => Ok(()),
-    }
+    phase.labels.as_ref().check()
 }
 
 fn variant(start: Variant) -> Result<(), String> {
@@ -207,7 +191,7 @@ fn map(
             return Err(format!("cell {row:?}, {column:?} is in no row and column of the map"));
         }
         if cells[..i].iter().any(|other| (&other.row, &other.column) == (row, column)) {
-            return Err(format!("cell {row:?}, {column:?} stands twice"));
+            return Err(format!("duplicate cell {row:?}, {column:?}"));
         }
         arms(e, &cell.pair).map_err(|what| format!("cell {row:?}, {column:?}: {what}"))?;
     }

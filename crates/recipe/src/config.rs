@@ -3,173 +3,10 @@
 //! `randlab-plan` writes one such file per run, the stage binaries read it, and its digest is part of the run's
 //! fingerprint. Unknown keys are errors everywhere.
 
-use randlab_core::{LabelScheme, RunId, Seed, Split};
+use randlab_core::{RunId, RunInfo, Seed, Split};
+use randlab_data::Labels;
 use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
 use serde::{Deserialize, Serialize};
-
-/// Who a run is. The same words stand in every table that describes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunInfo {
-    /// Unique within a scale and a stage.
-    pub id: RunId,
-    /// Experiment file the run comes from.
-    pub experiment: String,
-    /// Part of the experiment: one data set, net and pre-training recipe.
-    pub panel: String,
-    /// Variant within the panel; empty for prepare and pretrain.
-    pub arm: String,
-    /// `smoke`, `laptop` or `paper`.
-    pub scale: String,
-    /// Root seed from which everything random in the run derives; paired runs share it.
-    pub seed: Seed,
-}
-
-/// Resolved configuration of `randlab-prepare`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrepareConfig {
-    /// Who the run is.
-    pub run: RunInfo,
-    /// Images per split.
-    pub split: SplitSizes,
-    /// Where the images come from.
-    pub source: Source,
-}
-
-/// Number of images in each split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SplitSizes {
-    /// For the first training phase.
-    pub upstream: u32,
-    /// For the second training phase.
-    pub downstream: u32,
-    /// Never trained on.
-    pub holdout: u32,
-}
-
-impl SplitSizes {
-    /// Images in `split`.
-    pub const fn of(&self, split: Split) -> u32 {
-        match split {
-            Split::Upstream => self.upstream,
-            Split::Downstream => self.downstream,
-            Split::Holdout => self.holdout,
-        }
-    }
-
-    /// Images in all splits.
-    pub const fn total(&self) -> u32 {
-        self.upstream + self.downstream + self.holdout
-    }
-}
-
-/// A source of images or vectors.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Source {
-    /// 32x32 colour crops of the committed photographs; classes are scene categories.
-    Photos {
-        /// Folder with `sources.toml` and the photographs.
-        path: String,
-        /// Smallest side of a crop before reduction, in pixels.
-        min_side: u32,
-        /// Crops whose grey levels have a smaller standard deviation (0 to 255) are rejected.
-        flat_below: f64,
-    },
-    /// The official binary layout of CIFAR-10: a folder of `.bin` files or the `.tar.gz`.
-    Cifar10 {
-        /// Folder or archive.
-        path: String,
-        /// Accept files with fewer records than the official ones; recorded, and never called CIFAR-10 alone.
-        subset: bool,
-    },
-    /// The official binary layout of CIFAR-100.
-    Cifar100 {
-        /// Folder or archive.
-        path: String,
-        /// Which of the two labels is the class.
-        labels: Cifar100Labels,
-        /// As for CIFAR-10.
-        subset: bool,
-    },
-    /// `ROOT/CLASS/*.jpg|jpeg|png`, or a flat folder of files named `nNNNNNNNN_*`.
-    ImageFolder {
-        /// The root folder.
-        path: String,
-        /// Side of the square images made of it, in pixels.
-        size: u32,
-    },
-    /// IDX files, plain or gzipped; 28x28 grey padded to 32x32.
-    FashionMnist {
-        /// Folder with the four files.
-        path: String,
-    },
-    /// `N(0, R diag(std^2) R^T)` vectors.
-    Gaussian {
-        /// Standard deviations along the principal directions; their number is the dimension.
-        std: Vec<f64>,
-        /// The principal directions R.
-        rotation: Rotation,
-    },
-}
-
-impl Source {
-    /// File or folder read; none for synthetic data.
-    pub fn path(&self) -> Option<&str> {
-        match self {
-            Self::Photos { path, .. }
-            | Self::Cifar10 { path, .. }
-            | Self::Cifar100 { path, .. }
-            | Self::ImageFolder { path, .. }
-            | Self::FashionMnist { path } => Some(path),
-            Self::Gaussian { .. } => None,
-        }
-    }
-
-    /// The name used in tables and on figures.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Photos { .. } => "photos",
-            Self::Cifar10 { subset: false, .. } => "cifar10",
-            Self::Cifar10 { subset: true, .. } => "cifar10-subset",
-            Self::Cifar100 { subset: false, .. } => "cifar100",
-            Self::Cifar100 { subset: true, .. } => "cifar100-subset",
-            Self::ImageFolder { .. } => "image-folder",
-            Self::FashionMnist { .. } => "fashion-mnist",
-            Self::Gaussian { .. } => "gaussian",
-        }
-    }
-}
-
-/// Which CIFAR-100 label is the class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cifar100Labels {
-    /// 100 classes.
-    Fine,
-    /// 20 superclasses.
-    Coarse,
-}
-
-/// Principal directions of a `gaussian` source. The same in every run of a panel, so that runs can be pooled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Rotation {
-    /// The coordinate axes.
-    None {},
-    /// A Haar-random orthogonal matrix.
-    Haar {
-        /// Its seed.
-        seed: Seed,
-    },
-    /// Every coordinate plane `(i, i + d/2)` turned by the same angle.
-    Planes {
-        /// The angle.
-        degrees: f64,
-    },
-}
 
 /// Resolved configuration of `randlab-pretrain` and `randlab-finetune`: one loop, told apart by its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -192,7 +29,7 @@ pub struct TrainConfig {
     /// Weight layers that keep their first weights, counted from the input.
     pub frozen: u32,
     /// Labels trained on.
-    pub labels: LabelScheme,
+    pub labels: Labels,
     /// What is made small; cross-entropy when left out.
     #[serde(default, skip_serializing_if = "Losses::is_default")]
     pub loss: Losses,

@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use randlab_core::{LabelScheme, Seed};
+use randlab_core::Seed;
+use randlab_data::{Labels, Sources, SplitSizes};
 use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
 use crate::{
-    Checkpoints, ClaimSpec, FigureSpec, RecipeError, Source, SplitSizes, TransferNorm,
-    TransferWeights, check, merge::merge,
+    Checkpoints, ClaimSpec, FigureSpec, RecipeError, TransferNorm, TransferWeights, check,
+    merge::merge,
 };
 
 /// An experiment at one scale: what is varied, drawn and judged.
@@ -42,7 +43,7 @@ pub struct DataSpec {
     /// Images per split.
     pub split: SplitSizes,
     /// Where they come from; the dataset asked for on the command line when left out.
-    pub source: Option<Source>,
+    pub source: Option<Sources>,
 }
 
 /// One data set, net and pre-training recipe, run once per seed, and what follows from it.
@@ -71,7 +72,7 @@ pub struct Panel {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at TrainConfig")]
 pub struct Phase {
-    pub labels: LabelScheme,
+    pub labels: Labels,
     #[serde(default)]
     pub loss: Losses,
     pub optimizer: Optimizers,
@@ -129,7 +130,7 @@ pub struct Dataset {
     /// Stem of the file.
     pub name: String,
     /// The source.
-    pub source: Source,
+    pub source: Sources,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +170,7 @@ struct PanelTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DatasetFile {
-    source: Source,
+    source: Sources,
 }
 
 impl Experiment {
@@ -268,6 +269,8 @@ impl Dataset {
         let shown = path.display().to_string();
         let table = parse(&shown, &read(path)?)?;
         let file: DatasetFile = convert(&shown, "", table)?;
+        let check = file.source.as_ref().check();
+        check.map_err(|problem| RecipeError::invalid(&shown, format!("source: {problem}")))?;
         Ok(Self { name: stem(&shown), source: file.source })
     }
 }

@@ -1,9 +1,9 @@
 //! What the report draws, and what it is made of, as written in experiment files.
 
-use randlab_core::{RunId, Seed};
+use randlab_core::{RunId, RunInfo, Seed};
 use serde::{Deserialize, Serialize};
 
-use crate::{ClaimSpec, Pair, RunInfo};
+use crate::{ClaimSpec, Pair};
 
 /// Resolved configuration of `randlab-report`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

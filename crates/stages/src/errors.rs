@@ -50,6 +50,7 @@ fn of_store(error: &StoreError) -> Known {
 fn of_data(error: &DataError) -> Known {
     match error {
         DataError::Store(error) => of_store(error),
+        DataError::Labels(_) | DataError::Moments(_) => NAMELESS,
         _ => file(BAD_INPUT),
     }
 }
@@ -68,7 +69,7 @@ fn of_train(error: &TrainError) -> Known {
         TrainError::Store(error) => of_store(error),
         TrainError::Data(error) => of_data(error),
         TrainError::Net(error) => of_net(error),
-        TrainError::Labels(_) | TrainError::Moments(_) | TrainError::Tensor(_) => NAMELESS,
+        TrainError::Moments(_) | TrainError::Tensor(_) => NAMELESS,
         _ => file(BAD_INPUT),
     }
 }

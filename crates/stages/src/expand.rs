@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use randlab_core::{RunId, Seed, Split};
+use randlab_core::{RunId, RunInfo, Seed, Split};
+use randlab_data::PrepareConfig;
 use randlab_pipeline::{Plan, RunRef, Stage, refused};
 use randlab_recipe::{
-    AlignConfig, DataSpec, Dataset, Experiment, Panel, Phase, PrepareConfig, ReportConfig,
-    ReportedExperiment, ReportedRun, RunInfo, Subject, Task, TrainConfig, Transfer, TransferNorm,
-    TransferWeights, Variant,
+    AlignConfig, DataSpec, Dataset, Experiment, Panel, Phase, ReportConfig, ReportedExperiment,
+    ReportedRun, Subject, Task, TrainConfig, Transfer, TransferNorm, TransferWeights, Variant,
 };
 use serde_json::Value;
 
@@ -264,7 +264,7 @@ fn train(
         init: panel.init.clone(),
         transfer,
         frozen: 0,
-        labels: phase.labels,
+        labels: phase.labels.clone(),
         loss: phase.loss.clone(),
         optimizer: phase.optimizer.clone(),
         schedule: phase.schedule.clone(),

@@ -3,9 +3,8 @@
 use std::{fmt::Write, path::Path};
 
 use randlab_core::{RunId, Split};
-use randlab_data::{Prepared, raw_inputs};
+use randlab_data::{PrepareConfig, Prepared, raw_inputs};
 use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work};
-use randlab_recipe::PrepareConfig;
 use randlab_store::{
     InputRef, Status,
     table::{RunRow, write_table},
@@ -36,13 +35,14 @@ impl Stage for Prepare {
         Vec::new()
     }
 
-    fn raw(&self) -> anyhow::Result<Vec<InputRef>> {
-        Ok(raw_inputs(&self.0.source)?)
+    fn raw(&self, cache: &Path) -> anyhow::Result<Vec<InputRef>> {
+        Ok(raw_inputs(self.0.source.as_ref(), Some(cache))?)
     }
 
     fn describe(&self, _root: &Path) -> anyhow::Result<String> {
         let config = &self.0;
-        let mut text = format!("{} {}: {}", Self::NAME, config.run.id, config.source.name());
+        let mut text =
+            format!("{} {}: {}", Self::NAME, config.run.id, config.source.as_ref().name());
         for split in Split::ALL {
             // Writing to a String cannot fail.
             let _ = write!(text, ", {} {}", config.split.of(split), split.name());
@@ -60,7 +60,7 @@ impl Stage for Prepare {
         Ok(Work::Done(Done {
             files,
             status: Status::Ok,
-            message: format!("{} {} inputs", prepared.items.len(), config.source.name()),
+            message: format!("{} {} inputs", prepared.items.len(), config.source.as_ref().name()),
             notes: prepared.notes,
             trained: None,
         }))
@@ -73,6 +73,6 @@ fn row(config: &PrepareConfig, job: &Job<'_>, prepared: &Prepared) -> RunRow {
         n_train: Some(count(Split::Upstream) + count(Split::Downstream)),
         n_holdout: Some(count(Split::Holdout)),
         n_classes: i32::try_from(prepared.classes.len()).ok(),
-        ..run_row::<Prepare>(&config.run, config.source.name(), job)
+        ..run_row::<Prepare>(&config.run, config.source.as_ref().name(), job)
     }
 }

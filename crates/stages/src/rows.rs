@@ -1,7 +1,7 @@
 //! What every stage says of a run in tables.
 
+use randlab_core::RunInfo;
 use randlab_pipeline::{Job, Place, Stage};
-use randlab_recipe::RunInfo;
 use randlab_store::{Status, table::RunRow};
 
 /// Where a run stands in its experiment.

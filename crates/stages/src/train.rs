@@ -183,7 +183,7 @@ impl Hooks for Surroundings<'_, '_> {
 /// Layers, sizes and steps; needs the prepared dataset, whose shape and classes the net is made for.
 fn describe<T: Stage>(config: &TrainConfig, root: &Path) -> anyhow::Result<String> {
     let data = Dataset::open(&root.join(Prepare::NAME).join(config.data.as_str()))?;
-    let classes = config.labels.head_classes(data.classes()) as usize;
+    let classes = config.labels.as_ref().outputs(data.classes()) as usize;
     let layers = randlab_nn::layers(&config.model, data.shape(), classes)?;
     let images = data.ids(config.split).len();
     let per_epoch = images / config.batch.max(1) as usize;
@@ -200,7 +200,7 @@ fn describe<T: Stage>(config: &TrainConfig, root: &Path) -> anyhow::Result<Strin
         "  {parameters} parameters ({:.1} MB a checkpoint)\n  {} labels on {images} {} images of {}\n  at most {} epochs of \
          {per_epoch} steps, {} images each",
         parameters as f64 * 4.0 / 1e6,
-        config.labels.name(),
+        config.labels.as_ref().name(),
         config.split.name(),
         data.source(),
         config.epochs,

@@ -7,8 +7,9 @@ use std::{
 };
 
 use randlab_core::{RunId, Seed, Split};
+use randlab_data::PrepareConfig;
 use randlab_pipeline::{Plan, Survey, dag, makefile};
-use randlab_recipe::{AlignConfig, Dataset, Experiment, PrepareConfig, ReportConfig, TrainConfig};
+use randlab_recipe::{AlignConfig, Dataset, Experiment, ReportConfig, TrainConfig};
 use randlab_stages::{Align, Finetune, Prepare, Pretrain, Report, STAGES, expand};
 
 /// A plan with the configurations of its runs by stage.
@@ -396,14 +397,14 @@ fn drawings_name_what_exists() {
     assert!(wrong(3, "[\"b\"]", "[\"b\", \"a\"]").contains("panel a has no downstream.real"));
     assert!(wrong(4, "\"real\"", "\"none\"").contains("no downstream.none"));
     assert!(wrong(5, "\"pretrained\"", "\"none\"").contains("no variant.none"));
-    assert!(wrong(6, "\"d\"", "\"c\"").contains("label \"c\" stands twice"));
+    assert!(wrong(6, "\"d\"", "\"c\"").contains("duplicate label \"c\""));
     assert!(wrong(6, "row = \"r\"", "row = \"s\"").contains("in no row and column"));
     assert!(wrong(6, "\"scratch\"", "\"none\"").contains("cell \"r\", \"c\": panel b has no"));
     let wide = wrong(6, "\"d\"", "\"d\", \"e\", \"f\", \"g\", \"h\"");
     assert!(wide.contains("6 columns; 5 fit"), "{wide}");
     let cell = format!("{{ row = \"r\", column = \"c\", pair = {PAIR} }}");
     let twice = wrong(6, &cell, &format!("{cell}, {cell}"));
-    assert!(twice.contains("cell \"r\", \"c\" stands twice"), "{twice}");
+    assert!(twice.contains("duplicate cell \"r\", \"c\""), "{twice}");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::{
     process::{Command, Output},
 };
 
-use randlab_recipe::{AlignConfig, PrepareConfig, ReportConfig, TrainConfig};
+use randlab_data::PrepareConfig;
+use randlab_recipe::{AlignConfig, ReportConfig, TrainConfig};
 use serde::de::DeserializeOwned;
 
 fn plan(out: &Path, args: &[&str]) -> Output {

@@ -39,6 +39,8 @@ pub enum Values {
     F32(Vec<f32>),
     /// Analysis.
     F64(Vec<f64>),
+    /// Ids.
+    I32(Vec<i32>),
     /// Pixels.
     U8(Vec<u8>),
 }
@@ -52,6 +54,11 @@ impl TensorData {
     /// An f64 array.
     pub fn f64(shape: &[usize], values: Vec<f64>) -> Self {
         Self { shape: shape.to_vec(), values: Values::F64(values) }
+    }
+
+    /// An i32 array.
+    pub fn i32(shape: &[usize], values: Vec<i32>) -> Self {
+        Self { shape: shape.to_vec(), values: Values::I32(values) }
     }
 
     /// A byte array.
@@ -78,6 +85,7 @@ impl TensorData {
         match self.values {
             Values::F32(_) => Dtype::F32,
             Values::F64(_) => Dtype::F64,
+            Values::I32(_) => Dtype::I32,
             Values::U8(_) => Dtype::U8,
         }
     }
@@ -86,6 +94,7 @@ impl TensorData {
         match &self.values {
             Values::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Values::F64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Values::I32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Values::U8(v) => v.clone(),
         }
     }
@@ -99,8 +108,11 @@ impl TensorData {
             Dtype::F64 => {
                 Values::F64(data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
             }
+            Dtype::I32 => {
+                Values::I32(data.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b)).collect())
+            }
             Dtype::U8 => Values::U8(data.to_vec()),
-            other => return Err(format!("element type {other:?}, expected F32, F64 or U8")),
+            other => return Err(format!("element type {other:?}, expected F32, F64, I32 or U8")),
         };
         Ok(Self { shape: view.shape().to_vec(), values })
     }
@@ -109,7 +121,7 @@ impl TensorData {
         match &self.values {
             Values::F32(v) => v.iter().all(|x| x.is_finite()),
             Values::F64(v) => v.iter().all(|x| x.is_finite()),
-            Values::U8(_) => true,
+            Values::I32(_) | Values::U8(_) => true,
         }
     }
 }
@@ -199,6 +211,7 @@ mod tests {
         let tensors = BTreeMap::from([
             ("conv1.weight".to_owned(), TensorData::f32(&[2, 2], vec![1.0, -2.5, 3.0, 0.0])),
             ("basis".to_owned(), TensorData::f64(&[3], vec![0.1, 0.2, 0.3])),
+            ("image_id".to_owned(), TensorData::i32(&[2], vec![3, -70_000])),
             ("images".to_owned(), TensorData::u8(&[5], vec![1, 2, 3, 4, 255])),
         ]);
         TensorFile { header, tensors }

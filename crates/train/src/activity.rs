@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device};
-use randlab_core::{LabelScheme, Seed, Split};
-use randlab_data::Dataset;
+use randlab_core::{Seed, Split};
+use randlab_data::{Dataset, labels::Random};
 use randlab_nn::Net;
 
 use crate::{TrainError, evaluate::EVALUATED_AT_ONCE, examples::Examples};
@@ -42,7 +42,7 @@ impl Activity {
 /// The images to look at; none when no image is held out.
 pub(crate) fn watched(data: &Dataset) -> Result<Option<Examples>, TrainError> {
     // Labels do not matter, and a source need not have any.
-    let any = LabelScheme::Random { classes: 1 };
+    let any = Random { classes: 1 };
     let examples = Examples::new(data, Split::Holdout, &any, Seed::new(0))?;
     Ok(examples.filter(|e| e.len() > 0))
 }

@@ -35,7 +35,7 @@ pub enum TrainError {
         /// What does not fit.
         problem: String,
     },
-    /// Reading the prepared data.
+    /// Reading the prepared data, or giving its images labels.
     #[error(transparent)]
     Data(#[from] DataError),
     /// Writing or reading artifacts.
@@ -44,9 +44,6 @@ pub enum TrainError {
     /// Building the net.
     #[error(transparent)]
     Net(NnError),
-    /// Labels that the images cannot have.
-    #[error("{0}")]
-    Labels(String),
     /// Statistics of the transferred weights.
     #[error(transparent)]
     Moments(#[from] MomentsError),

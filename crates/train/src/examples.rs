@@ -2,11 +2,8 @@
 
 use candle_core::{Device, Tensor};
 use rand::seq::SliceRandom;
-use randlab_core::{ClassId, ImageId, LabelScheme, Purpose, Seed, Split, stream};
-use randlab_data::Dataset;
-use randlab_moments::{Eigenbasis, PatchShape, patch_energies};
-
-use crate::TrainError;
+use randlab_core::{ClassId, ImageId, Purpose, Seed, Split, stream};
+use randlab_data::{DataError, Dataset, LabelContext, LabelScheme};
 
 /// Standardised inputs `[N, C*H*W]` f32 and labels `[N]`.
 pub(crate) struct Examples {
@@ -20,25 +17,16 @@ impl Examples {
     /// The images of `split` with labels by `scheme`; `None` when the scheme needs real classes and there are none.
     ///
     /// # Errors
-    /// When the scheme looks at patches that the images do not have.
+    /// When the scheme does not fit the dataset.
     pub fn new(
         data: &Dataset,
         split: Split,
-        scheme: &LabelScheme,
+        scheme: &dyn LabelScheme,
         seed: Seed,
-    ) -> Result<Option<Self>, TrainError> {
-        let ids = data.ids(split).to_vec();
-        let real = data.real(split);
-        let classes = data.classes();
+    ) -> Result<Option<Self>, DataError> {
         let inputs = data.standardised(split);
-        let assign =
-            |(&id, &real): (&ImageId, &Option<ClassId>)| scheme.assign(seed, id, real, classes);
-        let labels = match *scheme {
-            LabelScheme::PatchEnergy { component, kernel, classes } => {
-                Some(by_energy(data, &inputs, (component, kernel), classes)?)
-            }
-            _ => ids.iter().zip(real).map(assign).collect::<Option<Vec<_>>>(),
-        };
+        let labels = scheme.assign(&LabelContext { data, split, images: &inputs, seed })?;
+        let ids = data.ids(split).to_vec();
         Ok(labels.map(|labels| Self { ids, labels, inputs, shape: data.shape() }))
     }
 
@@ -69,35 +57,6 @@ impl Examples {
     pub fn order(&self, seed: Seed, epoch: u64) -> Vec<usize> {
         epoch_order(self.len(), seed, epoch)
     }
-}
-
-/// Classes of equal size by the energy of `images` along a principal direction of the upstream patches.
-fn by_energy(
-    data: &Dataset,
-    images: &[f32],
-    (component, kernel): (u16, u16),
-    classes: ClassId,
-) -> Result<Vec<ClassId>, TrainError> {
-    let (component, kernel) = (usize::from(component), usize::from(kernel));
-    let basis = Eigenbasis::of(&data.patch_moments(Some(kernel))?.second_moment())?;
-    if component >= basis.dim() {
-        return Err(TrainError::Labels(format!(
-            "there is no component {component} of {kernel}x{kernel} patches: the last one is {}",
-            basis.dim() - 1
-        )));
-    }
-    let direction: Vec<f64> = (0..basis.dim()).map(|i| basis.vectors[(i, component)]).collect();
-    let [channels, height, width] = data.shape();
-    let energies =
-        patch_energies(images, PatchShape { channels, height, width, kernel }, &direction)?;
-    let mut order: Vec<usize> = (0..energies.len()).collect();
-    order.sort_by(|&a, &b| energies[a].total_cmp(&energies[b]));
-    let mut labels = vec![0; order.len()];
-    for (rank, &image) in order.iter().enumerate() {
-        let class = rank * classes as usize / order.len();
-        labels[image] = ClassId::try_from(class).unwrap_or(0);
-    }
-    Ok(labels)
 }
 
 /// Positions of `images` training images in the order in which epoch `epoch` takes them, a function of seed and epoch alone.

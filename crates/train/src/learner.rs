@@ -32,7 +32,7 @@ impl Learner {
         parameters: &Parameters,
         device: &RunsOn,
     ) -> Result<Self, TrainError> {
-        let classes = config.labels.head_classes(data.classes()) as usize;
+        let classes = config.labels.as_ref().outputs(data.classes()) as usize;
         let net = Net::new(&config.model, data.shape(), classes, parameters, DType::F32)?;
         let net = net.on(device.device())?.freeze(config.frozen as usize);
         let optim = Optim::new(&config.optimizer, &net)?;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use randlab_core::{Digest, LabelScheme, Split};
-use randlab_data::Dataset;
+use randlab_core::{Digest, Split};
+use randlab_data::{Dataset, labels::Real};
 use randlab_nn::{Checkpoint, Net, RunsOn, StepNorms, checkpoint::Header};
 use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status};
@@ -103,11 +103,10 @@ impl<'a> Recorder<'a> {
 
     /// What is due after an epoch that is not the last.
     pub fn after_epoch(&mut self, net: &Net, step: u64) -> Result<(), TrainError> {
-        // Under random labels the real ones are a matter of chance all along; start and end are enough.
-        if matches!(self.config.labels, LabelScheme::Random { .. }) {
-            return Ok(());
+        if self.config.labels.as_ref().informative_midway() {
+            self.pass_holdout(net, step)?;
         }
-        self.pass_holdout(net, step)
+        Ok(())
     }
 
     /// Last measurements, checkpoint and tables.
@@ -232,7 +231,7 @@ impl<'a> Recorder<'a> {
             step,
             model: self.config.model.clone(),
             input: self.data.shape(),
-            classes: self.config.labels.head_classes(self.data.classes()) as usize,
+            classes: self.config.labels.as_ref().outputs(self.data.classes()) as usize,
         };
         Ok(Checkpoint { header, parameters: net.export()? })
     }
@@ -240,9 +239,8 @@ impl<'a> Recorder<'a> {
 
 /// Images never trained on with their real labels, if the net's outputs can be compared with those.
 fn held_out(config: &TrainConfig, data: &Dataset) -> Result<Option<Examples>, TrainError> {
-    if config.labels.head_classes(data.classes()) != data.classes() {
+    if !config.labels.as_ref().real_classes(data.classes()) {
         return Ok(None);
     }
-    let real = &LabelScheme::Real {};
-    Ok(Examples::new(data, Split::Holdout, real, config.seed)?.filter(|e| e.len() > 0))
+    Ok(Examples::new(data, Split::Holdout, &Real {}, config.seed)?.filter(|e| e.len() > 0))
 }

@@ -1,6 +1,6 @@
 //! The tables of a finished run.
 
-use randlab_core::{Digest, LabelScheme, Noise, Split, canonical_json};
+use randlab_core::{Digest, Split, canonical_json};
 use randlab_data::Dataset;
 use randlab_nn::Layer;
 use randlab_recipe::TrainConfig;
@@ -58,7 +58,7 @@ fn labels(facts: &Facts<'_>) -> Vec<LabelRow> {
         split: facts.config.split.name().to_owned(),
         real: real.map(int),
         assigned: Some(int(label)),
-        scheme: facts.config.labels.name(),
+        scheme: facts.config.labels.as_ref().name(),
         ..LabelRow::default()
     };
     assigned.map(row).collect()
@@ -186,10 +186,8 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
             .map_err(|e| TrainError::Config { run: c.run.id.to_string(), problem: e.to_string() })
     };
     let digest = Digest::of(json(serde_json::to_value(c))?.as_bytes());
-    let (noise, ratio) = match c.labels {
-        LabelScheme::Noisy { noise, ratio } => (Some(noise_name(noise).to_owned()), Some(ratio)),
-        _ => (None, None),
-    };
+    let scheme = c.labels.as_ref();
+    let labels = scheme.facts();
     let optimizer = c.optimizer.as_ref();
     let first = facts.layers.first().map_or("", |l| &l.name);
     let parameters = facts.layers.iter().map(Layer::parameters);
@@ -209,14 +207,11 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         n_parameters: Some(long(parameters.sum::<usize>() as u64)),
         n_train: Some(long(facts.train.len() as u64)),
         n_holdout: Some(long(facts.data.ids(Split::Holdout).len() as u64)),
-        n_classes: Some(int(c.labels.head_classes(facts.data.classes()))),
-        label_kind: Some(label_kind(&c.labels).to_owned()),
-        n_random_classes: match c.labels {
-            LabelScheme::Random { classes } => Some(int(classes)),
-            _ => None,
-        },
-        label_noise_kind: noise,
-        noise_ratio: ratio,
+        n_classes: Some(int(scheme.outputs(facts.data.classes()))),
+        label_kind: Some(c.labels.kind().to_owned()),
+        n_random_classes: labels.random_classes.map(int),
+        label_noise_kind: labels.noise.map(str::to_owned),
+        noise_ratio: labels.noise_ratio,
         init: Some(c.init.law.kind().to_owned()),
         init_scale: Some(c.init.scale.get(first).copied().unwrap_or(1.0)),
         transfer: Some(c.transfer.as_ref().map_or("none", |t| t.weights.name()).to_owned()),
@@ -239,22 +234,6 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         fingerprint: facts.fingerprint.to_string(),
         stage_version: int(STAGE_VERSION),
     })
-}
-
-const fn label_kind(labels: &LabelScheme) -> &'static str {
-    match labels {
-        LabelScheme::Real {} => "real",
-        LabelScheme::Random { .. } => "random",
-        LabelScheme::Noisy { .. } => "noisy",
-        LabelScheme::PatchEnergy { .. } => "patch-energy",
-    }
-}
-
-const fn noise_name(noise: Noise) -> &'static str {
-    match noise {
-        Noise::Symmetric => "symmetric",
-        Noise::Uniform => "uniform",
-    }
 }
 
 /// Counts in tables are Int32; ids and sizes stay far below its limit.

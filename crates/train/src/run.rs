@@ -129,7 +129,8 @@ impl<'a> Run<'a> {
         let (data, device) = (inputs.data, inputs.device);
         let wrong =
             |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
-        let train = Examples::new(data, config.split, &config.labels, config.seed)?
+        let scheme = config.labels.as_ref();
+        let train = Examples::new(data, config.split, scheme, config.seed)?
             .ok_or_else(|| wrong(format!("{} has no real labels", data.source())))?;
         let batches = Batches::new(train, config.batch, config.seed).map_err(wrong)?;
         let steps = batches.per_epoch() * u64::from(config.epochs);

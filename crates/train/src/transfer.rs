@@ -21,7 +21,7 @@ pub(crate) fn first_weights(
     inputs: &Inputs<'_>,
 ) -> Result<Parameters, TrainError> {
     let (shape, classes) = (inputs.data.shape(), inputs.data.classes());
-    let classes = config.labels.head_classes(classes) as usize;
+    let classes = config.labels.as_ref().outputs(classes) as usize;
     let layers = &randlab_nn::layers(&config.model, shape, classes)?;
     let fresh = randlab_nn::init(layers, &config.init, config.seed)?;
     let Some(transfer) = &config.transfer else { return Ok(fresh) };

@@ -3,16 +3,18 @@
 
 use std::{cell::Cell, collections::BTreeMap, fs, path::Path, time::Duration};
 
-use randlab_core::{Digest, LabelScheme, RunId, Seed, Split};
-use randlab_data::{Dataset, prepare};
+use randlab_core::{Digest, RunId, RunInfo, Seed, Split};
+use randlab_data::{
+    Dataset, PrepareConfig, SplitSizes,
+    labels::{PatchEnergy, Random, Real},
+    prepare,
+    source::{Gaussian, Rotation},
+};
 use randlab_nn::{
     Adam, Checkpoint, Constant, InitSpec, Laws, Losses, MeanSquaredError, Mlp, ResNet, RunsOn, Sgd,
     Stem,
 };
-use randlab_recipe::{
-    Checkpoints, PrepareConfig, Rotation, RunInfo, Source, SplitSizes, TrainConfig, Transfer,
-    TransferNorm, TransferWeights,
-};
+use randlab_recipe::{Checkpoints, TrainConfig, Transfer, TransferNorm, TransferWeights};
 use randlab_store::{
     RunDir, Status,
     table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, read_table},
@@ -38,7 +40,7 @@ fn dataset(dir: &Path) -> Dataset {
     let config = PrepareConfig {
         run: info("data"),
         split: SplitSizes { upstream: 60, downstream: 40, holdout: 10 },
-        source: Source::Gaussian { std: vec![0.5, 1.0, 1.5, 2.0], rotation: Rotation::None {} },
+        source: Gaussian { std: vec![0.5, 1.0, 1.5, 2.0], rotation: Rotation::None {} }.into(),
     };
     prepare(&config, &mut |_, _| {}).unwrap().write(dir, &config).unwrap();
     Dataset::open(dir).unwrap()
@@ -54,7 +56,7 @@ fn config() -> TrainConfig {
         init: InitSpec::of(Laws::He),
         transfer: None,
         frozen: 0,
-        labels: LabelScheme::Random { classes: 3 },
+        labels: Random { classes: 3 }.into(),
         loss: Losses::default(),
         optimizer: Sgd { momentum: 0.9, weight_decay: 0.0 }.into(),
         schedule: Constant { lr: 0.05 }.into(),
@@ -300,7 +302,7 @@ fn patch_energy_labels_rank_inputs_along_one_direction() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
     let labels = |component| {
-        let labels = LabelScheme::PatchEnergy { component, kernel: 1, classes: 3 };
+        let labels = PatchEnergy { component, kernel: 1, classes: 3 }.into();
         let folder = dir.path().join(format!("run{component}"));
         let config = TrainConfig { labels, epochs: 1, ..config() };
         run(&config, &data, &folder, &mut Test::never())?;
@@ -375,7 +377,7 @@ fn what_does_not_fit_is_refused() {
     let message = |config: &TrainConfig| {
         run(config, &data, &dir.path().join("run"), &mut Test::never()).unwrap_err().to_string()
     };
-    let real = TrainConfig { labels: LabelScheme::Real {}, ..config() };
+    let real = TrainConfig { labels: Real {}.into(), ..config() };
     assert!(message(&real).contains("gaussian has no real labels"));
     assert!(message(&TrainConfig { batch: 100, ..config() }).contains("larger than the 60 images"));
     let transfer = Transfer {

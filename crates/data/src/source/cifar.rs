@@ -1,88 +1,68 @@
-//! CIFAR-10 and CIFAR-100 in their official binary layout: a folder of `.bin` files or the `.tar.gz`, read as a stream and
+//! What CIFAR-10 and CIFAR-100 have in common: their official binary layout, a folder of `.bin` files or the `.tar.gz`, read as a stream and
 //! never unpacked to disk.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     fs::{self, File},
-    io::Read,
-    path::Path,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
 };
 
-use flate2::read::GzDecoder;
-use randlab_core::{ClassId, Digest};
-use randlab_recipe::Cifar100Labels;
-use serde_json::{Value, json};
+use flate2::read::MultiGzDecoder;
+use randlab_core::{ClassId, Digest, Seed};
+use serde_json::json;
 
-use crate::{DataError, pool::Pool};
+use super::collect;
+use crate::{DataError, Prepared, SplitSizes, files, pool::Pool};
 
 const PIXELS: usize = 3 * 32 * 32;
 
-const TEN: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+/// Folders of the Python versions.
+const PYTHON_FOLDERS: [&[u8]; 2] = [b"cifar-10-batches-py", b"cifar-100-python"];
+/// Said of files for which this is the wrong reader.
+const PYTHON: &str = "the Python version of the dataset; fetch the binary version";
 
 /// What tells the two datasets apart.
-struct Layout {
+pub(super) struct Layout {
     /// Training files, then the test file.
-    files: &'static [&'static str],
+    pub files: &'static [&'static str],
     /// Records in each training file and in the test file.
-    records: (usize, usize),
+    pub records: (usize, usize),
     /// Label bytes before the pixels.
-    header: usize,
+    pub header: usize,
     /// Which of them is the class.
-    label: usize,
-    classes: Vec<String>,
+    pub label: usize,
+    pub classes: Vec<String>,
 }
 
-/// CIFAR-10.
-pub(crate) fn ten(
-    path: &str,
-    subset: bool,
-    notes: &mut BTreeMap<String, Value>,
-) -> Result<Pool, DataError> {
-    let layout = Layout {
-        files: &[
-            "data_batch_1.bin",
-            "data_batch_2.bin",
-            "data_batch_3.bin",
-            "data_batch_4.bin",
-            "data_batch_5.bin",
-            "test_batch.bin",
-        ],
-        records: (10_000, 10_000),
-        header: 1,
-        label: 0,
-        classes: TEN.map(str::to_owned).to_vec(),
-    };
-    open(path, subset, &layout, notes)
+/// The files that are read: those of a folder, or the archive.
+pub(super) fn files(path: &str, advice: &str, layout: &Layout) -> Result<Vec<PathBuf>, DataError> {
+    files::there(path, advice)?;
+    let root = Path::new(path);
+    if !root.is_dir() {
+        return Ok(vec![root.to_owned()]);
+    }
+    let mut files: Vec<PathBuf> = layout.files.iter().map(|name| root.join(name)).collect();
+    let missing = files.iter().find(|file| fs::symlink_metadata(file).is_err());
+    if let Some(file) = missing.filter(|file| fs::symlink_metadata(file.with_extension("")).is_ok())
+    {
+        return Err(DataError::content(file.with_extension(""), PYTHON));
+    }
+    if let Some(file) = missing {
+        return Err(DataError::content(file, "not found; copy the whole dataset"));
+    }
+    files.sort();
+    Ok(files)
 }
 
-/// CIFAR-100.
-pub(crate) fn hundred(
-    path: &str,
-    labels: Cifar100Labels,
-    subset: bool,
-    notes: &mut BTreeMap<String, Value>,
-) -> Result<Pool, DataError> {
-    let (label, count, name) = match labels {
-        Cifar100Labels::Coarse => (0, 20, "coarse"),
-        Cifar100Labels::Fine => (1, 100, "fine"),
-    };
-    let layout = Layout {
-        files: &["train.bin", "test.bin"],
-        records: (50_000, 10_000),
-        header: 2,
-        label,
-        classes: (0..count).map(|i| format!("{name}{i}")).collect(),
-    };
-    open(path, subset, &layout, notes)
-}
-
-fn open(
-    path: &str,
-    subset: bool,
+/// Reads, checks and draws.
+pub(super) fn draw(
+    (path, subset): (&str, bool),
     layout: &Layout,
-    notes: &mut BTreeMap<String, Value>,
-) -> Result<Pool, DataError> {
+    wanted: (SplitSizes, Seed),
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Prepared, DataError> {
     let root = Path::new(path);
     let files =
         if root.is_dir() { from_folder(root, layout)? } else { from_archive(root, layout)? };
@@ -97,8 +77,8 @@ fn open(
         starts.push(data.len() / (layout.header + PIXELS));
         data.extend(bytes);
     }
-    notes.insert("duplicates".into(), json!(duplicates(&data, layout)));
-    Ok(pool(data, starts, layout))
+    let notes = BTreeMap::from([("duplicates".to_owned(), json!(duplicates(&data, layout)))]);
+    collect(pool(data, starts, layout), path, wanted, notes, progress)
 }
 
 /// `starts` are the numbers of the first image of each file; the last file is the test file.
@@ -171,41 +151,64 @@ fn duplicates(data: &[u8], layout: &Layout) -> usize {
 }
 
 fn from_folder(root: &Path, layout: &Layout) -> Result<Vec<Vec<u8>>, DataError> {
-    let read = |name: &&str| {
-        let path = root.join(name);
-        match fs::read(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                Err(DataError::content(path, "not found; copy the whole dataset"))
-            }
-            other => other.map_err(DataError::read(path)),
-        }
-    };
-    layout.files.iter().map(read).collect()
+    layout.files.iter().map(|name| files::read(&root.join(name), largest(layout))).collect()
+}
+
+/// Bytes of the largest file, and one more to notice what is larger.
+fn largest(layout: &Layout) -> u64 {
+    (layout.records.0.max(layout.records.1) * (layout.header + PIXELS)) as u64 + 1
 }
 
 /// The expected files of an archive. Members of other names are passed over; nothing is written anywhere.
 fn from_archive(path: &Path, layout: &Layout) -> Result<Vec<Vec<u8>>, DataError> {
-    let file = File::open(path).map_err(DataError::read(path))?;
+    /// Both datasets are below 190 MB.
+    const UNPACKED: u64 = 1 << 30;
     let damaged = |e: std::io::Error| {
         DataError::content(path, format!("not a readable .tar.gz: {e}; fetch it again"))
     };
-    let mut archive = tar::Archive::new(GzDecoder::new(file));
+    let file = gzipped(path)?;
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(file).take(UNPACKED));
     let mut found: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
-    // The largest file of either dataset, and one byte more to notice what is larger.
-    let most = (layout.records.0.max(layout.records.1) * (layout.header + PIXELS)) as u64 + 1;
-    for entry in archive.entries().map_err(damaged)? {
+    let mut python = false;
+    // Raw, since the library otherwise reads long names into memory, however long they claim to be.
+    for entry in archive.entries().map_err(damaged)?.raw(true) {
         let entry = entry.map_err(damaged)?;
-        let name =
-            entry.path().map_err(damaged)?.file_name().map(|n| n.to_string_lossy().into_owned());
-        let place = layout.files.iter().position(|f| Some(*f) == name.as_deref());
+        let name = entry.path().map_err(damaged)?.into_owned();
+        python |= name
+            .components()
+            .any(|part| PYTHON_FOLDERS.contains(&part.as_os_str().as_encoded_bytes()));
+        let place = layout.files.iter().position(|f| name.file_name() == Some(OsStr::new(f)));
         let Some(place) = place.filter(|_| entry.header().entry_type().is_file()) else { continue };
         let mut bytes = Vec::new();
-        entry.take(most).read_to_end(&mut bytes).map_err(damaged)?;
+        entry.take(largest(layout)).read_to_end(&mut bytes).map_err(damaged)?;
         found.insert(place, bytes);
     }
+    // The checksum is behind the last member.
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(damaged)?;
+    if rest.limit() == 0 {
+        return Err(DataError::content(path, "far larger than the dataset; fetch it again"));
+    }
     if let Some(missing) = (0..layout.files.len()).find(|i| !found.contains_key(i)) {
-        let problem = format!("{} is not in it; fetch it again", layout.files[missing]);
+        let not_there = format!("{} is not in it; fetch it again", layout.files[missing]);
+        let problem = if python { PYTHON.to_owned() } else { not_there };
         return Err(DataError::content(path, problem));
     }
     Ok(found.into_values().collect())
+}
+
+/// Opens a gzip file.
+fn gzipped(path: &Path) -> Result<BufReader<File>, DataError> {
+    let mut file = BufReader::new(files::open(path)?.0);
+    let start = file.fill_buf().map_err(DataError::read(path))?;
+    if start.starts_with(&[0x1F, 0x8B]) {
+        return Ok(file);
+    }
+    let tar = start.get(257..).is_some_and(|magic| magic.starts_with(b"ustar"));
+    let problem = if tar {
+        "a tar archive that is not compressed; gzip it"
+    } else {
+        "not a readable .tar.gz: it does not begin as gzip files do; fetch it again"
+    };
+    Err(DataError::content(path, problem))
 }

@@ -3,22 +3,36 @@
 //! Every photograph is divided along its longer side into three bands, for upstream (two fifths), downstream (two fifths) and
 //! holdout (one fifth). No crop crosses a line, so no pixel serves two splits.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use image::RgbImage;
 use rand::{Rng, RngExt};
 use randlab_core::{Digest, Purpose, Seed, Split, stream};
-use randlab_recipe::SplitSizes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::picture::{self, CROP};
-use crate::{DataError, Inputs, Prepared, prepare::Item};
+use super::{
+    Source,
+    picture::{self, CROP},
+    room,
+};
+use crate::{
+    DataError, Inputs, Prepared, SplitSizes,
+    config::range,
+    files::{self, there},
+    prepare::Item,
+};
+
+/// Name of the list of photographs.
+const LIST: &str = "sources.toml";
 
 /// The list of photographs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sources {
+struct List {
     photo: Vec<Entry>,
 }
 
@@ -50,51 +64,102 @@ struct Crop {
     pixels: Vec<u8>,
 }
 
-/// Equal numbers of crops per class and split. Each crop is drawn from a stream of its own, keyed by its id.
-pub(crate) fn draw(
-    path: &str,
-    (min_side, flat_below): (u32, f64),
-    sizes: SplitSizes,
-    seed: Seed,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Prepared, DataError> {
-    let (photos, classes) = load(Path::new(path))?;
-    let splits = Split::ALL.into_iter().flat_map(|s| (0..sizes.of(s)).map(move |i| (s, i)));
-    let mut pixels = Vec::with_capacity(sizes.total() as usize * 3 * CROP * CROP);
-    let mut items = Vec::new();
-    let mut rejected = 0;
-    for (id, (split, i)) in (0..).zip(splits) {
-        let class = i as usize % classes.len();
-        let of_class: Vec<usize> =
-            (0..photos.len()).filter(|&p| photos[p].class == class).collect();
-        let mut rng = stream(seed, Purpose::Crops, u64::from(id));
-        let rule = (min_side, flat_below);
-        let crop = next_crop(&photos, &of_class, split, rule, &mut rng, &mut rejected)
-            .map_err(|problem| DataError::content(path, problem))?;
-        pixels.extend(&crop.pixels);
-        items.push(Item {
-            id,
-            split,
-            real: u32::try_from(class).ok(),
-            file: Some(photos[crop.photo].file.clone()),
-            crop: Some([crop.x, crop.y, crop.side]),
-        });
-        progress(u64::from(id) + 1, u64::from(sizes.total()));
+/// 32x32 colour crops of the committed photographs; classes are scene categories.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Photos {
+    /// Folder with `sources.toml` and the photographs.
+    pub path: String,
+    /// Smallest side of a crop before reduction, in pixels.
+    pub min_side: u32,
+    /// Crops whose grey levels have a smaller standard deviation (0 to 255) are rejected.
+    pub flat_below: f64,
+}
+
+impl Source for Photos {
+    fn name(&self) -> &'static str {
+        "photos"
     }
-    let notes = BTreeMap::from([
-        ("photographs".to_owned(), json!(photos.len())),
-        ("crops_rejected_as_flat".to_owned(), json!(rejected)),
-    ]);
-    let inputs = Inputs::Pixels(pixels);
-    Ok(Prepared { shape: [3, CROP, CROP], inputs, items, classes, notes, population: None })
+
+    fn check(&self) -> Result<(), String> {
+        range("min_side", self.min_side, 1, picture::MOST)?;
+        if (0.0..=255.0).contains(&self.flat_below) {
+            return Ok(());
+        }
+        Err(format!("flat_below = {} is out of range (0 to 255)", self.flat_below))
+    }
+
+    fn path(&self) -> Option<&str> {
+        Some(&self.path)
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>, DataError> {
+        let list = listed(&self.path)?;
+        let root = Path::new(&self.path);
+        let mut files: Vec<PathBuf> =
+            list.photo.iter().map(|photo| root.join(&photo.path)).collect();
+        files.push(root.join(LIST));
+        files
+            .sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
+        files.dedup();
+        Ok(files)
+    }
+
+    /// Equal numbers of crops per class and split. Each crop is drawn from a stream of its own, keyed by its id.
+    fn draw(
+        &self,
+        sizes: SplitSizes,
+        seed: Seed,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Prepared, DataError> {
+        let path = &self.path;
+        let (photos, classes) = load(path)?;
+        let splits = Split::ALL.into_iter().flat_map(|s| (0..sizes.of(s)).map(move |i| (s, i)));
+        let mut pixels = room(sizes.total(), 3 * CROP * CROP)?;
+        let mut items = Vec::new();
+        let mut rejected = 0;
+        for (id, (split, i)) in (0..).zip(splits) {
+            let class = i as usize % classes.len();
+            let of_class: Vec<usize> =
+                (0..photos.len()).filter(|&p| photos[p].class == class).collect();
+            let mut rng = stream(seed, Purpose::Crops, u64::from(id));
+            let rule = (self.min_side, self.flat_below);
+            let crop = next_crop(&photos, &of_class, split, rule, &mut rng, &mut rejected)
+                .map_err(|problem| DataError::content(path, problem))?;
+            pixels.extend(&crop.pixels);
+            items.push(Item {
+                id,
+                split,
+                real: u32::try_from(class).ok(),
+                file: Some(photos[crop.photo].file.clone()),
+                crop: Some([crop.x, crop.y, crop.side]),
+            });
+            progress(u64::from(id) + 1, u64::from(sizes.total()));
+        }
+        let notes = BTreeMap::from([
+            ("photographs".to_owned(), json!(photos.len())),
+            ("crops_rejected_as_flat".to_owned(), json!(rejected)),
+        ]);
+        let inputs = Inputs::Pixels(pixels);
+        Ok(Prepared { shape: [3, CROP, CROP], inputs, items, classes, notes, population: None })
+    }
+}
+
+/// Reads the list of photographs.
+fn listed(root: &str) -> Result<List, DataError> {
+    const BYTES: u64 = 16 << 20;
+    there(root, "set `path` in the dataset file to your copy")?;
+    let list = Path::new(root).join(LIST);
+    let text = String::from_utf8(files::read(&list, BYTES)?)
+        .map_err(|_| DataError::content(&list, "not a text file; restore it"))?;
+    toml::from_str(&text).map_err(|e| DataError::content(&list, e.message().to_owned()))
 }
 
 /// All photographs with their class, and the class names in the order of their first photograph.
-fn load(root: &Path) -> Result<(Vec<Photo>, Vec<String>), DataError> {
-    let list = root.join("sources.toml");
-    let text = fs::read_to_string(&list).map_err(DataError::read(&list))?;
-    let sources: Sources =
-        toml::from_str(&text).map_err(|e| DataError::content(&list, e.message().to_owned()))?;
+fn load(root: &str) -> Result<(Vec<Photo>, Vec<String>), DataError> {
+    let sources = listed(root)?;
+    let root = Path::new(root);
+    let list = root.join(LIST);
     let mut classes: Vec<String> = Vec::new();
     let mut photos = Vec::new();
     for entry in sources.photo {
@@ -103,7 +168,7 @@ fn load(root: &Path) -> Result<(Vec<Photo>, Vec<String>), DataError> {
             classes.len() - 1
         });
         let file = root.join(&entry.path);
-        let bytes = fs::read(&file).map_err(DataError::read(&file))?;
+        let bytes = files::read(&file, picture::BYTES)?;
         if Digest::of(&bytes) != entry.blake3 {
             let problem = format!("not the file listed in {}; restore it", list.display());
             return Err(DataError::content(file, problem));

@@ -1,13 +1,15 @@
 //! Decoding and reducing pictures.
 
-use std::{fs, io::Cursor, path::Path};
+use std::{io::Cursor, path::Path};
 
 use image::{ColorType, ImageDecoder, ImageReader, Limits, RgbImage, imageops::FilterType};
 
-use crate::DataError;
+use crate::{DataError, files};
 
 /// Longest side accepted, in pixels; a file that claims more is refused before memory is taken.
-const MOST: u32 = 20_000;
+pub(crate) const MOST: u32 = 20_000;
+/// Largest file accepted, in bytes.
+pub(crate) const BYTES: u64 = 1 << 30;
 /// Memory a decoder may take.
 const MEMORY: u64 = 1 << 30;
 
@@ -22,7 +24,7 @@ pub(crate) struct Picture {
 
 /// Decodes a JPEG or PNG; grey and CMYK become RGB.
 pub(crate) fn open(path: &Path) -> Result<Picture, DataError> {
-    let bytes = fs::read(path).map_err(DataError::read(path))?;
+    let bytes = files::read(path, BYTES)?;
     decode(&bytes)
         .map_err(|problem| DataError::content(path, format!("{problem}; replace or remove it")))
 }
@@ -38,6 +40,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, String> {
     limits.max_alloc = Some(MEMORY);
     reader.limits(limits);
     let jpeg = reader.format() == Some(image::ImageFormat::Jpeg);
+    if jpeg && !is_whole_jpeg(bytes) {
+        return Err("a JPEG that is cut short".into());
+    }
     let decoder = reader.into_decoder().map_err(refused)?;
     let grey = matches!(
         decoder.color_type(),
@@ -45,6 +50,34 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Picture, String> {
     );
     let rgb = image::DynamicImage::from_decoder(decoder).map_err(refused)?.into_rgb8();
     Ok(Picture { rgb, grey, jpeg })
+}
+
+/// Whether a JPEG has its end. Decoders fill what is missing with grey, so its segments are followed here: each says how long it
+/// is, and what follows a scan goes on to the next marker.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    const END: u8 = 0xD9;
+    const SCAN: u8 = 0xDA;
+    let mut at = 2;
+    loop {
+        // A marker may be padded with any number of FF in front.
+        while bytes.get(at) == Some(&0xFF) && bytes.get(at + 1) == Some(&0xFF) {
+            at += 1;
+        }
+        let Some(&[0xFF, marker]) = bytes.get(at..at + 2) else { return false };
+        if marker == END {
+            return true;
+        }
+        let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return false };
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        if marker == SCAN {
+            // In a scan FF 00 stands for a byte FF, and D0 to D7 are restarts.
+            let rest = bytes.get(at..).unwrap_or_default();
+            let next =
+                |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xD0..=0xD7 | 0xFF);
+            let Some(length) = rest.windows(2).position(next) else { return false };
+            at += length;
+        }
+    }
 }
 
 /// Side of every crop after reduction, in pixels.
@@ -97,10 +130,19 @@ fn spans(side: usize) -> Vec<Vec<(usize, u32)>> {
     (0..CROP).map(span).collect()
 }
 
-/// Short side reduced to `size`, then the centre, `[3, size, size]`.
+/// Short side brought to `size`, then the centre, `[3, size, size]`. A strip that would take much memory when enlarged is cut to
+/// its central square first.
 pub(crate) fn centre(picture: &RgbImage, size: u32) -> Vec<u8> {
+    /// Pixels of the resized picture.
+    const RESIZED: u64 = 1 << 24;
     let (w, h) = picture.dimensions();
     let short = w.min(h);
+    let pixels = u64::from(size).pow(2) * u64::from(w.max(h)) / u64::from(short);
+    if short < size && w != h && pixels > RESIZED {
+        let (x, y) = ((w - short) / 2, (h - short) / 2);
+        let square = image::imageops::crop_imm(picture, x, y, short, short).to_image();
+        return centre(&square, size);
+    }
     let scaled = |side: u32| {
         let exact = u64::from(side) * u64::from(size) / u64::from(short);
         u32::try_from(exact).unwrap_or(size).max(size)
@@ -165,5 +207,28 @@ mod tests {
         assert!(picture.grey && !picture.jpeg);
         assert_eq!(picture.rgb.get_pixel(1, 1).0, [9, 9, 9]);
         assert!(decode(&png[..png.len() - 20]).is_err());
+    }
+
+    #[test]
+    fn strips_take_little_memory_and_keep_their_centre() {
+        // Enlarged whole, this strip would have 4,480,000 rows of 224 pixels.
+        let strip = RgbImage::from_fn(1, 20_000, |_, y| image::Rgb([u8::from(y == 10_000), 0, 9]));
+        let centre = centre(&strip, 224);
+        assert_eq!(centre.len(), 3 * 224 * 224);
+        assert!(centre[..224 * 224].iter().all(|&red| red <= 1));
+        assert!(centre[2 * 224 * 224..].iter().all(|&blue| blue == 9));
+    }
+
+    #[test]
+    fn a_jpeg_without_its_end_is_refused_wherever_it_is_cut() {
+        let mut jpeg = Vec::new();
+        ramp(90, 70).write_to(&mut Cursor::new(&mut jpeg), image::ImageFormat::Jpeg).unwrap();
+        assert!(decode(&jpeg).is_ok());
+        for cut in 0..jpeg.len() {
+            assert!(decode(&jpeg[..cut]).is_err(), "{cut}");
+        }
+        // Cameras put things behind the end.
+        jpeg.extend(b"trailer");
+        assert!(decode(&jpeg).is_ok());
     }
 }

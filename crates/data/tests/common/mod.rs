@@ -1,10 +1,10 @@
 //! What tests of sources share.
 
-use randlab_core::{RunId, Seed};
-use randlab_recipe::{PrepareConfig, RunInfo, Source, SplitSizes};
+use randlab_core::{RunId, RunInfo, Seed};
+use randlab_data::{PrepareConfig, Sources, SplitSizes};
 
 /// Draws `[upstream, downstream, holdout]` images from a source.
-pub fn config(source: Source, sizes: [u32; 3]) -> PrepareConfig {
+pub fn config(source: impl Into<Sources>, sizes: [u32; 3]) -> PrepareConfig {
     let [upstream, downstream, holdout] = sizes;
     let run = RunInfo {
         id: RunId::try_from("data".to_owned()).unwrap(),
@@ -14,5 +14,9 @@ pub fn config(source: Source, sizes: [u32; 3]) -> PrepareConfig {
         scale: "smoke".into(),
         seed: Seed::new(4),
     };
-    PrepareConfig { run, split: SplitSizes { upstream, downstream, holdout }, source }
+    PrepareConfig {
+        run,
+        split: SplitSizes { upstream, downstream, holdout },
+        source: source.into(),
+    }
 }

@@ -92,7 +92,7 @@ impl FilterShape {
         let values: Vec<f64> = match &tensor.values {
             Values::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
             Values::F64(v) => v.clone(),
-            Values::U8(_) => Vec::new(),
+            Values::I32(_) | Values::U8(_) => Vec::new(),
         };
         if values.is_empty() || !values.len().is_multiple_of(self.len()) {
             let problem =

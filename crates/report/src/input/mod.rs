@@ -13,8 +13,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use randlab_core::{RunId, Seed};
-use randlab_recipe::{ReportedExperiment, ReportedRun, RunInfo};
+use randlab_core::{RunId, RunInfo, Seed};
+use randlab_recipe::{ReportedExperiment, ReportedRun};
 use randlab_store::{
     Manifest, Status,
     table::{RunRow, Table, read_table},

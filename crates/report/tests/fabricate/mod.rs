@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use randlab_core::{Digest, RunId, Seed};
-use randlab_recipe::{ReportedRun, RunInfo};
+use randlab_core::{Digest, RunId, RunInfo, Seed};
+use randlab_recipe::ReportedRun;
 use randlab_store::{
     Manifest, Status, TensorData, TensorFile, publish,
     table::{

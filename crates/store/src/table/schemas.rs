@@ -38,10 +38,10 @@ table! { "runs" "1.1" "one run of one stage" => RunRow {
     col n_train: Option<i64>, "image", "images trained on";
     col n_holdout: Option<i64>, "image", "images trained on in no phase";
     col n_classes: Option<i32>, "1", "outputs of the head";
-    col label_kind: Option<String>, "1", "real, random, noisy or patch-energy";
+    col label_kind: Option<String>, "1", "kind of the label scheme, as in the configuration";
     col n_random_classes: Option<i32>, "1", "classes random labels are drawn from; null unless random";
-    col label_noise_kind: Option<String>, "1", "symmetric (true class excluded) or uniform (over all classes); null unless noisy";
-    col noise_ratio: Option<f64>, "1", "share of labels redrawn, in the sense of label_noise_kind; null unless noisy";
+    col label_noise_kind: Option<String>, "1", "kind of label noise: symmetric (true class excluded), uniform (over all classes) or another scheme's own; null without noise";
+    col noise_ratio: Option<f64>, "1", "share of labels redrawn, in the sense of label_noise_kind; null without noise";
     col init: Option<String>, "1", "law of the initial weights: he, lecun or truncated-normal";
     col init_scale: Option<f64>, "1", "factor on the standard deviation of the first layer's initial weights (paper: init_scale)";
     col transfer: Option<String>, "1", "none, copy, covariance, zero-mean-covariance, independent-covariance, rotated-covariance, diagonal-covariance, shuffled, fresh, data-covariance or closed-form";
