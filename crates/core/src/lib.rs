@@ -7,12 +7,14 @@ mod id;
 mod json;
 mod kinds;
 mod label;
+mod run;
 mod seed;
 
 pub use digest::{Digest, Hasher};
 pub use id::{IdError, RunId};
 pub use json::canonical_json;
 pub use label::{LabelScheme, Noise};
+pub use run::RunInfo;
 pub use seed::{Purpose, Seed, name_index, stream};
 
 /// Position of an image in the canonical order of its source. Splits, labels and crops are keyed by it, so they do

@@ -3,28 +3,10 @@
 //! `randlab-plan` writes one such file per run, the stage binaries read it, and its digest is part of the run's
 //! fingerprint. Unknown keys are errors everywhere.
 
-use randlab_core::{LabelScheme, RunId, Seed, Split};
+use randlab_core::{LabelScheme, RunId, RunInfo, Seed, Split};
 use serde::{Deserialize, Serialize};
 
 use crate::{InitSpec, ModelSpec};
-
-/// Who a run is. The same words stand in every table that describes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunInfo {
-    /// Unique within a scale and a stage.
-    pub id: RunId,
-    /// Experiment file the run comes from.
-    pub experiment: String,
-    /// Part of the experiment: one data set, net and pre-training recipe.
-    pub panel: String,
-    /// Variant within the panel; empty for prepare and pretrain.
-    pub arm: String,
-    /// `smoke`, `laptop` or `paper`.
-    pub scale: String,
-    /// Root seed from which everything random in the run derives; paired runs share it.
-    pub seed: Seed,
-}
 
 /// Resolved configuration of `randlab-prepare`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

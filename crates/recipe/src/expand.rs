@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use randlab_core::{RunId, Seed, Split};
+use randlab_report::{Arm, ReportedRun};
+use randlab_studies::{ReportConfig, ReportedExperiment};
 
 use crate::{
-    AlignConfig, Dataset, Experiment, Panel, Phase, PrepareConfig, RecipeError, ReportConfig,
-    ReportedExperiment, ReportedRun, RunInfo, Subject, TrainConfig, Transfer, TransferNorm,
-    TransferWeights, check,
+    AlignConfig, Dataset, Experiment, Panel, Phase, PrepareConfig, RecipeError, RunInfo, Subject,
+    TrainConfig, Transfer, TransferNorm, TransferWeights, check,
     experiment::{DataSpec, Task, Variant},
 };
 
@@ -101,7 +102,7 @@ impl Grid<'_> {
             let pretrain = self.info((name, ""), dataset, &[name, &seed_part], seed)?;
             let mut nets = vec![self.pretrain(pretrain, &data, panel, None)];
             for drawn in 1..chain(panel) {
-                let arm = format!("drawn{drawn}");
+                let arm = Arm::Drawn(drawn).to_string();
                 let run = self.info((name, &arm), dataset, &[name, &arm, &seed_part], seed)?;
                 let below = Transfer {
                     parent: nets.last().cloned(),
@@ -116,7 +117,8 @@ impl Grid<'_> {
                     panel.variants.iter().filter(|v| spec.variants.contains(v.0))
                 {
                     let parts = [name, task.as_str(), variant.as_str(), seed_part.as_str()];
-                    let arm = format!("{task}.{variant}");
+                    let arm = Arm::Variant { task: task.clone(), variant: variant.clone() };
+                    let arm = arm.to_string();
                     let run = self.info((name, &arm), dataset, &parts, seed)?;
                     self.finetune(run, (&data, &nets), panel, (spec, *start));
                 }
@@ -188,7 +190,8 @@ impl Grid<'_> {
             let info = self.info((name, ""), dataset, &[name, &format!("s{seed}")], seed)?;
             runs.push((info, vec![subject.clone()]));
         }
-        let pool = self.info((name, "pool"), dataset, &[name, "pool"], *first)?;
+        let arm = Arm::Pool.to_string();
+        let pool = self.info((name, &arm), dataset, &[name, &arm], *first)?;
         runs.push((pool, subjects.to_vec()));
         for (info, subjects) in runs {
             let config =
@@ -255,7 +258,7 @@ fn once<C: Debug>(
 }
 
 /// Nets in the chain that draws one layer after the other: as many as the deepest variant drawn in this way has layers.
-fn chain(panel: &Panel) -> u32 {
+pub(crate) fn chain(panel: &Panel) -> u32 {
     let drawn = panel.variants.values().filter(|v| v.weights.on_drawn());
     drawn.map(|v| v.layers).max().unwrap_or(1)
 }

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use randlab_core::{LabelScheme, Seed};
+use randlab_studies::{ClaimSpec, FigureSpec};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
 use crate::{
-    Checkpoints, ClaimSpec, FigureSpec, InitSpec, ModelSpec, Optimizer, RecipeError, Schedule,
-    Source, SplitSizes, TransferNorm, TransferWeights, merge::merge,
+    Checkpoints, InitSpec, ModelSpec, Optimizer, RecipeError, Schedule, Source, SplitSizes,
+    TransferNorm, TransferWeights, merge::merge,
 };
 
 /// An experiment at one scale: what is varied, drawn and judged.

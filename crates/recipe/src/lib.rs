@@ -4,7 +4,6 @@
 //! [`Plan`]: the complete configuration of every run and the edges between runs, which become make rules.
 
 mod check;
-mod claim;
 mod config;
 mod dag;
 mod error;
@@ -13,9 +12,7 @@ mod experiment;
 mod makefile;
 mod merge;
 mod model;
-mod report;
 
-pub use claim::*;
 pub use config::*;
 pub use dag::dag;
 pub use error::RecipeError;
@@ -23,4 +20,4 @@ pub use expand::{Plan, expand};
 pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Task, Variant};
 pub use makefile::makefile;
 pub use model::{ConvLayer, InitLaw, InitSpec, ModelSpec, Stem};
-pub use report::*;
+pub use randlab_core::RunInfo;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use randlab_core::{Seed, Split};
 use randlab_recipe::{Dataset, Experiment, Plan, RecipeError, expand, makefile};
+use randlab_report::{Rule, panels};
 
 fn pipelines() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines")
@@ -74,7 +75,8 @@ fn with_rule(rule: &str) -> String {
 /// Panels of that rule.
 fn panels_of(rule: &str) -> Vec<String> {
     let experiment = Experiment::parse("small.toml", &with_rule(rule), "laptop").unwrap();
-    experiment.claims[0].rule.panels().into_iter().map(str::to_owned).collect()
+    let rule: &dyn Rule = experiment.claims[0].rule.as_ref();
+    panels(&rule.arms()).into_iter().map(str::to_owned).collect()
 }
 
 fn small(text: &str) -> Result<Plan, RecipeError> {

@@ -3,7 +3,7 @@
 use randlab_store::table::CurveRow;
 
 use crate::{
-    figures::{Axis, Block, Body, Figure, Interval, Mark, Plot, Point, Scale, Series, Tone},
+    figure::{Axis, Block, Body, Figure, Interval, Mark, Plot, Point, Scale, Series, Tone},
     svg,
 };
 

@@ -8,11 +8,13 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use randlab_core::{ImageId, RunId};
-use randlab_recipe::{ClaimSpec, Plan, ReportedRun, TrainConfig};
+use randlab_recipe::{Plan, TrainConfig};
+use randlab_report::{ReportedRun, Rule, panels};
 use randlab_store::{
     Manifest,
     table::{AlignmentRow, LabelRow, MetricRow, read_table},
 };
+use randlab_studies::ClaimSpec;
 use randlab_train::epoch_order;
 
 /// Epochs whose steps are listed.
@@ -35,7 +37,10 @@ pub fn trace(plan: &Plan, root: &Path, run: &RunId, image: ImageId) -> anyhow::R
         for experiment in &page.experiments {
             // Experiments that share a run may have it in panels of different names.
             for run in experiment.runs.iter().filter(listed) {
-                let rests = |c: &&ClaimSpec| c.rule.panels().contains(&run.info.panel.as_str());
+                let rests = |c: &&ClaimSpec| {
+                    let rule: &dyn Rule = c.rule.as_ref();
+                    panels(&rule.arms()).contains(&run.info.panel.as_str())
+                };
                 let behind =
                     experiment.claims.iter().filter(rests).map(|c| (&experiment.name, &c.id));
                 claims.get_or_insert_with(BTreeSet::new).extend(behind);

@@ -7,7 +7,8 @@ use std::{
     process::{Command, Output},
 };
 
-use randlab_recipe::{AlignConfig, PrepareConfig, ReportConfig, TrainConfig};
+use randlab_recipe::{AlignConfig, PrepareConfig, TrainConfig};
+use randlab_studies::ReportConfig;
 use serde::de::DeserializeOwned;
 
 fn plan(out: &Path, args: &[&str]) -> Output {
