@@ -163,3 +163,15 @@ fn inverse(matrix: &Mat<f64>) -> Result<Mat<f64>, AlignError> {
     let finite = (0..inverse.nrows()).all(|i| inverse[(i, i)].is_finite());
     if finite { Ok(inverse) } else { Err(singular()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_jackknife_of_means_is_their_standard_error() {
+        // Means of 1, 2, 4 with one left out each; the standard error of their mean is sd / sqrt(3).
+        let sd = (7.0_f64 / 3.0).sqrt();
+        assert!((jackknife(&[3.0, 2.5, 1.5]) - sd / 3.0_f64.sqrt()).abs() < 1e-12);
+    }
+}

@@ -1,10 +1,10 @@
-//! Who a run is.
+//! The identity of a run.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{RunId, Seed};
 
-/// Who a run is. The same words stand in every table that describes it.
+/// Who a run is. Every table that describes a run uses the same words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunInfo {

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use randlab_core::{Split, range};
+use randlab_report::{Drawing, Layout, Rule};
 
-use crate::{
-    DataSpec, Drawing, Experiment, MapCell, Pair, Panel, Phase, RecipeError, Rule, TransferWeights,
-    Variant,
-};
+use crate::{DataSpec, Experiment, Panel, Phase, RecipeError, TransferWeights, Variant};
 
 /// Checks one experiment.
 ///
@@ -26,13 +24,15 @@ pub(crate) fn experiment(e: &Experiment) -> Result<(), RecipeError> {
     };
     let figures = || {
         e.figures.iter().try_for_each(|f| {
-            drawing(e, &f.draw).map_err(|what| format!("figure {:?}: {what}", f.id))
+            let drawing: &dyn Drawing = f.draw.as_ref();
+            drawing.check(e).map_err(|what| format!("figure {:?}: {what}", f.id))
         })
     };
     let claims = || {
-        e.claims
-            .iter()
-            .try_for_each(|c| rule(e, &c.rule).map_err(|what| format!("claim {:?}: {what}", c.id)))
+        e.claims.iter().try_for_each(|c| {
+            let rule: &dyn Rule = c.rule.as_ref();
+            rule.check(e).map_err(|what| format!("claim {:?}: {what}", c.id))
+        })
     };
     let data = || {
         e.data.iter().try_for_each(|(name, data)| {
@@ -142,134 +142,29 @@ fn variant(start: Variant) -> Result<(), String> {
     Ok(())
 }
 
-fn drawing(e: &Experiment, drawing: &Drawing) -> Result<(), String> {
-    match drawing {
-        Drawing::Misalignment { panels }
-        | Drawing::TransferFunction { panels, .. }
-        | Drawing::EnergyProfile { panels } => panels.iter().try_for_each(|p| aligned(e, p)),
-        Drawing::Filters { panels, .. } => panels.iter().try_for_each(|p| {
-            aligned(e, p)?;
-            let kept = e.panels.get(p).is_some_and(|p| p.pretrain.checkpoints.per_octave > 0);
-            kept.then_some(()).ok_or_else(|| {
-                format!("panel {p}: checkpoints.per_octave must be at least 1, as first weights are drawn")
-            })
-        }),
-        Drawing::LearningCurves { panel, downstream, variants, .. }
-        | Drawing::TimeToAccuracy { panel, downstream, variants, .. } => {
-            every_arm(e, panel, downstream, variants)
-        }
-        Drawing::Gains { panels, downstream, variants, baseline } => {
-            let all = [variants.as_slice(), std::slice::from_ref(baseline)].concat();
-            panels.iter().try_for_each(|panel| every_arm(e, panel, downstream, &all))
-        }
-        Drawing::Activity { panels, downstream, variant }
-        | Drawing::ActivityHistogram { panels, downstream, variant } => {
-            panels.iter().try_for_each(|panel| arm(e, panel, downstream, variant))
-        }
-        Drawing::Signal { pairs } => pairs.iter().try_for_each(|p| arms(e, p)),
-        Drawing::Map { rows, columns, cells } => map(e, (rows, columns), cells),
-    }
-}
-
-/// A map whose labels are unambiguous and whose cells have a place of their own.
-fn map(
-    e: &Experiment,
-    (rows, columns): (&[String], &[String]),
-    cells: &[MapCell],
-) -> Result<(), String> {
-    // More would not fit the width of a phone, on which numbers must stay readable.
-    const COLUMNS: usize = 5;
-    if columns.len() > COLUMNS {
-        return Err(format!("{} columns; {COLUMNS} fit, and any number of rows", columns.len()));
-    }
-    for labels in [rows, columns] {
-        twice("label", labels.iter())?;
-    }
-    for (i, cell) in cells.iter().enumerate() {
-        let MapCell { row, column, .. } = cell;
-        if !rows.contains(row) || !columns.contains(column) {
-            return Err(format!("cell {row:?}, {column:?} is in no row and column of the map"));
-        }
-        if cells[..i].iter().any(|other| (&other.row, &other.column) == (row, column)) {
-            return Err(format!("duplicate cell {row:?}, {column:?}"));
-        }
-        arms(e, &cell.pair).map_err(|what| format!("cell {row:?}, {column:?}: {what}"))?;
-    }
-    Ok(())
-}
-
-fn rule(e: &Experiment, rule: &Rule) -> Result<(), String> {
-    match rule {
-        Rule::AucGain { pair } | Rule::SpeedUp { pair, .. } | Rule::HeldOutGain { pair } => {
-            arms(e, pair)
-        }
-        Rule::GainShare { pair, of } => {
-            arms(e, pair)?;
-            arm(e, &pair.panel, &pair.downstream, of)
-        }
-        Rule::GainDifference { pair, other } => {
-            [pair, other].into_iter().try_for_each(|p| arms(e, p))
-        }
-        Rule::GainTrend { pairs } => many_arms(e, pairs, 3),
-        Rule::SignalRank { pairs } => many_arms(e, pairs, 2),
-        Rule::ActivityRatio { panel, other, downstream, variant, layers } => {
-            some_layers(*layers)?;
-            [panel, other].into_iter().try_for_each(|p| arm(e, p, downstream, variant))
-        }
-        Rule::ActivityShare { pair, layers, .. } => {
-            some_layers(*layers)?;
-            arms(e, pair)
-        }
-        Rule::SwitchDrop { panel, downstream, variant, layers } => {
-            some_layers(*layers)?;
-            arm(e, panel, downstream, variant)
-        }
-        Rule::DepthTrend { panel, downstream, variant } => arm(e, panel, downstream, variant),
-        _ => rule.panels().into_iter().try_for_each(|panel| aligned(e, panel)),
-    }
-}
-
-fn arms(e: &Experiment, pair: &Pair) -> Result<(), String> {
-    [&pair.variant, &pair.baseline]
-        .into_iter()
-        .try_for_each(|variant| arm(e, &pair.panel, &pair.downstream, variant))
-}
-
-/// A rank correlation of fewer than `least` pairs says nothing: it can only be 1 or -1.
-fn many_arms(e: &Experiment, pairs: &[Pair], least: usize) -> Result<(), String> {
-    if pairs.len() < least {
-        return Err(format!("{} pairs; at least {least} are needed", pairs.len()));
-    }
-    pairs.iter().try_for_each(|pair| arms(e, pair))
-}
-
 fn some_layers(layers: u32) -> Result<(), String> {
     if layers == 0 { Err("layers must be at least 1".into()) } else { Ok(()) }
 }
 
-fn aligned(e: &Experiment, panel: &str) -> Result<(), String> {
-    match e.panels.get(panel) {
-        None => Err(format!("no [panel.{panel}]")),
-        Some(p) if p.align.is_none() => Err(format!("panel {panel} has no [align]")),
-        Some(_) => Ok(()),
+impl Layout for Experiment {
+    fn has_panel(&self, panel: &str) -> bool {
+        self.panels.contains_key(panel)
     }
-}
 
-fn every_arm(
-    e: &Experiment,
-    panel: &str,
-    tasks: &[String],
-    variants: &[String],
-) -> Result<(), String> {
-    tasks.iter().try_for_each(|task| variants.iter().try_for_each(|v| arm(e, panel, task, v)))
-}
-
-fn arm(e: &Experiment, panel: &str, task: &str, variant: &str) -> Result<(), String> {
-    let p = e.panels.get(panel).ok_or_else(|| format!("no [panel.{panel}]"))?;
-    let found = p.downstream.get(task);
-    let spec = found.ok_or_else(|| format!("panel {panel} has no downstream.{task}"))?;
-    if spec.variants.iter().any(|v| v == variant) {
-        return Ok(());
+    fn has_alignment(&self, panel: &str) -> bool {
+        self.panels.get(panel).is_some_and(|panel| panel.align.is_some())
     }
-    Err(format!("panel {panel} has no variant.{variant} in downstream.{task}"))
+
+    fn keeps_checkpoints(&self, panel: &str) -> bool {
+        self.panels.get(panel).is_some_and(|panel| panel.pretrain.checkpoints.per_octave > 0)
+    }
+
+    fn drawn_layers(&self, panel: &str) -> u32 {
+        // A chain of one net has no drawn layers below it.
+        self.panels.get(panel).map_or(0, |panel| panel.chain() - 1)
+    }
+
+    fn variants(&self, panel: &str, task: &str) -> Option<&[String]> {
+        Some(self.panels.get(panel)?.downstream.get(task)?.variants.as_slice())
+    }
 }

@@ -5,13 +5,11 @@ use std::{collections::BTreeMap, fs, path::Path};
 use randlab_core::Seed;
 use randlab_data::{Labels, Sources, SplitSizes};
 use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
+use randlab_studies::{ClaimSpec, FigureSpec};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::{
-    Checkpoints, ClaimSpec, FigureSpec, RecipeError, TransferNorm, TransferWeights, check,
-    merge::merge,
-};
+use crate::{Checkpoints, RecipeError, TransferNorm, TransferWeights, check, merge::merge};
 
 /// An experiment at one scale: what is varied, drawn and judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,6 +228,12 @@ impl Experiment {
 }
 
 impl Panel {
+    /// Nets in the chain that draws one layer after the other: as many as the deepest variant drawn in this way has layers.
+    pub fn chain(&self) -> u32 {
+        let drawn = self.variants.values().filter(|v| v.weights.on_drawn());
+        drawn.map(|v| v.layers).max().unwrap_or(1)
+    }
+
     fn build(path: &str, name: &str, table: Table, seeds: u32) -> Result<Self, RecipeError> {
         let place = format!("panel.{name}: ");
         let t: PanelTable = convert(path, &place, table)?;

@@ -3,15 +3,12 @@
 //! An experiment file says what to vary. It is checked here; the stages multiply it out over panels, seeds, tasks and variants.
 
 mod check;
-mod claim;
 mod config;
 mod error;
 mod experiment;
 mod merge;
-mod report;
 
-pub use claim::*;
 pub use config::*;
 pub use error::RecipeError;
 pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Task, Variant};
-pub use report::*;
+pub use randlab_core::RunInfo;

@@ -30,7 +30,8 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    pub(crate) fn content(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
+    /// [`Self::Content`].
+    pub fn content(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
         Self::Content { path: path.into(), problem: problem.into() }
     }
 }

@@ -6,9 +6,11 @@ use randlab_core::{RunId, RunInfo, Seed, Split};
 use randlab_data::PrepareConfig;
 use randlab_pipeline::{Plan, RunRef, Stage, refused};
 use randlab_recipe::{
-    AlignConfig, DataSpec, Dataset, Experiment, Panel, Phase, ReportConfig, ReportedExperiment,
-    ReportedRun, Subject, Task, TrainConfig, Transfer, TransferNorm, TransferWeights, Variant,
+    AlignConfig, DataSpec, Dataset, Experiment, Panel, Phase, Subject, Task, TrainConfig, Transfer,
+    TransferNorm, TransferWeights, Variant,
 };
+use randlab_report::{Arm, ReportedRun};
+use randlab_studies::{ReportConfig, ReportedExperiment};
 use serde_json::Value;
 
 use crate::{Align, Finetune, Prepare, Pretrain, Report, STAGES, seeds::suffix};
@@ -100,8 +102,8 @@ impl Grid<'_> {
             let data = self.prepare(data, spec)?;
             let pretrain = self.info((name, ""), dataset, &[name, &seed_part], seed)?;
             let mut nets = vec![self.pretrain(pretrain, &data, panel, None)?];
-            for drawn in 1..chain(panel) {
-                let arm = format!("drawn{drawn}");
+            for drawn in 1..panel.chain() {
+                let arm = Arm::Drawn(drawn).to_string();
                 let run = self.info((name, &arm), dataset, &[name, &arm, &seed_part], seed)?;
                 let below = Transfer {
                     parent: nets.last().cloned(),
@@ -116,7 +118,8 @@ impl Grid<'_> {
                     panel.variants.iter().filter(|v| spec.variants.contains(v.0))
                 {
                     let parts = [name, task.as_str(), variant.as_str(), seed_part.as_str()];
-                    let arm = format!("{task}.{variant}");
+                    let arm = Arm::Variant { task: task.clone(), variant: variant.clone() };
+                    let arm = arm.to_string();
                     let run = self.info((name, &arm), dataset, &parts, seed)?;
                     self.finetune(run, (&data, &nets), panel, (spec, *start))?;
                 }
@@ -183,8 +186,9 @@ impl Grid<'_> {
             runs.push((info, vec![subject.clone()]));
         }
         let own = self.seeds.map(suffix);
-        let parts: Vec<&str> = [name, "pool"].into_iter().chain(own.as_deref()).collect();
-        let pool = self.info((name, "pool"), dataset, &parts, *first)?;
+        let arm = Arm::Pool.to_string();
+        let parts: Vec<&str> = [name, &arm].into_iter().chain(own.as_deref()).collect();
+        let pool = self.info((name, &arm), dataset, &parts, *first)?;
         runs.push((pool, subjects.to_vec()));
         for (info, subjects) in runs {
             let config =
@@ -240,12 +244,6 @@ fn content<T: Stage>(config: &T) -> anyhow::Result<String> {
         run.retain(|key, _| !["id", "experiment", "panel", "arm"].contains(&key.as_str()));
     }
     Ok(value.to_string())
-}
-
-/// Nets in the chain that draws one layer after the other: as many as the deepest variant drawn in this way has layers.
-fn chain(panel: &Panel) -> u32 {
-    let drawn = panel.variants.values().filter(|v| v.weights.on_drawn());
-    drawn.map(|v| v.layers).max().unwrap_or(1)
 }
 
 fn train(

@@ -8,8 +8,15 @@ use std::{
 
 use randlab_core::RunId;
 use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work};
-use randlab_recipe::{Drawing, ReportConfig};
-use randlab_store::Status;
+use randlab_report::{ArmRef, Drawing, Files, panels};
+use randlab_store::{
+    Status,
+    table::{
+        ActivityRow, AlignmentRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, TableInfo,
+        TimingRow,
+    },
+};
+use randlab_studies::{FigureSpec, ReportConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{Align, Pretrain};
@@ -64,7 +71,7 @@ impl Stage for Report {
             job.input(run, read)?;
             job.progress(i as u64 + 1, runs.len() as u64, || "runs read".to_owned());
         }
-        let files = randlab_report::build(&self.0, job.root, job.dir.root())?;
+        let files = randlab_report::build(&self.0, &TABLES, job.root, job.dir.root())?;
         Ok(Work::Done(Done {
             files,
             status: Status::Ok,
@@ -75,17 +82,35 @@ impl Stage for Report {
     }
 }
 
-/// Pretrain runs whose filters are drawn.
+/// Tables of runs that are merged, in the order the page lists them.
+const TABLES: [TableInfo; 8] = [
+    TableInfo::of::<RunRow>(),
+    TableInfo::of::<LabelRow>(),
+    TableInfo::of::<MetricRow>(),
+    TableInfo::of::<LayerRow>(),
+    TableInfo::of::<ActivityRow>(),
+    TableInfo::of::<AlignmentRow>(),
+    TableInfo::of::<SpectrumRow>(),
+    TableInfo::of::<TimingRow>(),
+];
+
+/// Runs of the panels whose weights are drawn.
 fn drawn(config: &ReportConfig) -> BTreeSet<&RunId> {
     let mut drawn = BTreeSet::new();
     for e in &config.experiments {
-        let panels = e.figures.iter().filter_map(|f| match &f.draw {
-            Drawing::Filters { panels, .. } => Some(panels),
-            _ => None,
-        });
-        let panels: BTreeSet<&String> = panels.flatten().collect();
-        let runs = e.runs.iter().filter(|r| panels.contains(&r.info.panel));
+        let arms: Vec<_> = e.figures.iter().flat_map(weights).collect();
+        let panels = panels(&arms);
+        let runs = e.runs.iter().filter(|r| panels.contains(&r.info.panel.as_str()));
         drawn.extend(runs.map(|r| &r.info.id));
     }
     drawn
+}
+
+/// Arms of which a figure reads weights.
+fn weights(figure: &FigureSpec) -> Vec<ArmRef> {
+    let drawing: &dyn Drawing = figure.draw.as_ref();
+    match drawing.needs() {
+        Files::Weights => drawing.arms(),
+        Files::Tables => Vec::new(),
+    }
 }

@@ -9,11 +9,13 @@ use std::{
 use anyhow::Context;
 use randlab_core::{ImageId, RunId};
 use randlab_pipeline::{Plan, Stage, refused};
-use randlab_recipe::{ClaimSpec, ReportedRun, TrainConfig};
+use randlab_recipe::TrainConfig;
+use randlab_report::{ReportedRun, Rule, panels};
 use randlab_store::{
     Manifest,
     table::{AlignmentRow, LabelRow, MetricRow, read_table},
 };
+use randlab_studies::ClaimSpec;
 use randlab_train::epoch_order;
 
 use crate::{Align, Finetune, Prepare, Pretrain, Report};
@@ -43,7 +45,10 @@ pub fn trace(plan: &Plan, root: &Path, run: &RunId, image: ImageId) -> anyhow::R
         for experiment in &page.experiments {
             // Experiments that share a run may have it in panels of different names.
             for run in experiment.runs.iter().filter(listed) {
-                let rests = |c: &&ClaimSpec| c.rule.panels().contains(&run.info.panel.as_str());
+                let rests = |c: &&ClaimSpec| {
+                    let rule: &dyn Rule = c.rule.as_ref();
+                    panels(&rule.arms()).contains(&run.info.panel.as_str())
+                };
                 let behind =
                     experiment.claims.iter().filter(rests).map(|c| (&experiment.name, &c.id));
                 claims.get_or_insert_with(BTreeSet::new).extend(behind);

@@ -9,8 +9,10 @@ use std::{
 use randlab_core::{RunId, Seed, Split};
 use randlab_data::PrepareConfig;
 use randlab_pipeline::{Plan, Survey, dag, makefile};
-use randlab_recipe::{AlignConfig, Dataset, Experiment, ReportConfig, TrainConfig};
+use randlab_recipe::{AlignConfig, Dataset, Experiment, TrainConfig};
+use randlab_report::{Rule, panels};
 use randlab_stages::{Align, Finetune, Prepare, Pretrain, Report, STAGES, expand};
+use randlab_studies::ReportConfig;
 
 /// A plan with the configurations of its runs by stage.
 struct Runs {
@@ -118,7 +120,8 @@ fn with_rule(rule: &str) -> String {
 /// Panels of that rule.
 fn panels_of(rule: &str) -> Vec<String> {
     let experiment = Experiment::parse("small.toml", &with_rule(rule), "laptop").unwrap();
-    experiment.claims[0].rule.panels().into_iter().map(str::to_owned).collect()
+    let rule: &dyn Rule = experiment.claims[0].rule.as_ref();
+    panels(&rule.arms()).into_iter().map(str::to_owned).collect()
 }
 
 fn small(text: &str) -> anyhow::Result<Runs> {

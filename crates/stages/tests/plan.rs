@@ -8,7 +8,8 @@ use std::{
 };
 
 use randlab_data::PrepareConfig;
-use randlab_recipe::{AlignConfig, ReportConfig, TrainConfig};
+use randlab_recipe::{AlignConfig, TrainConfig};
+use randlab_studies::ReportConfig;
 use serde::de::DeserializeOwned;
 
 fn plan(out: &Path, args: &[&str]) -> Output {

@@ -4,13 +4,13 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use randlab_store::table::ClaimRow;
 
 use super::{CLAIM_HEADINGS, Page, RUN_HEADINGS, Section, run_cells, text};
-use crate::{figures::Figure, svg};
+use crate::{figure::Figure, svg};
 
 const STYLE: &str = include_str!("style.css");
 
 /// The page.
 pub(crate) fn html(page: &Page<'_>) -> String {
-    let title = format!("randlab: {}", page.config.id);
+    let title = format!("randlab: {}", page.id);
     let content = markup! {
         (DOCTYPE)
         html lang="en" {
@@ -88,10 +88,9 @@ fn verdict(claim: &ClaimRow) -> Markup {
 }
 
 fn experiment(section: &Section<'_>) -> Markup {
-    let spec = section.experiment.spec;
     markup! {
-        h2 id=(spec.name) { (spec.title) }
-        p { (spec.summary) }
+        h2 id=(section.name) { (section.title) }
+        p { (section.summary) }
         @for f in &section.figures { (figure(section, f)) }
     }
 }
@@ -137,7 +136,7 @@ fn runs(page: &Page<'_>) -> Markup {
         }
         p.links {
             "Tables of all runs: "
-            @for name in ["runs", "labels", "metrics", "layers", "activity", "alignment", "spectra", "timing"] {
+            @for name in &page.tables {
                 a href={ "tables/" (name) ".parquet" } { (name) } " "
             }
         }

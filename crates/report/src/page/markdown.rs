@@ -5,11 +5,11 @@ use std::fmt::Write;
 use randlab_store::table::ClaimRow;
 
 use super::{CLAIM_HEADINGS, Page, RUN_HEADINGS, Section, run_cells, text};
-use crate::{figures::Figure, input::Run};
+use crate::{Run, figure::Figure};
 
 /// The page. Writing to a String cannot fail, so results of `write!` are dropped.
 pub(crate) fn markdown(page: &Page<'_>) -> String {
-    let mut out = format!("# randlab: {}\n\n", escape(page.config.id.to_string().as_str()));
+    let mut out = format!("# randlab: {}\n\n", escape(page.id.to_string().as_str()));
     if let Some(warning) = text::banner(page) {
         let _ = writeln!(out, "> **{}**\n", escape(warning));
     }
@@ -69,8 +69,7 @@ fn table<const N: usize>(
 }
 
 fn experiment(out: &mut String, section: &Section<'_>) {
-    let spec = section.experiment.spec;
-    let _ = writeln!(out, "\n## {}\n\n{}", escape(&spec.title), escape(&spec.summary));
+    let _ = writeln!(out, "\n## {}\n\n{}", escape(section.title), escape(section.summary));
     for figure in &section.figures {
         one_figure(out, section, figure);
     }

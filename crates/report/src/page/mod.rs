@@ -6,26 +6,33 @@ mod text;
 
 use std::collections::BTreeSet;
 
-use randlab_recipe::ReportConfig;
+use randlab_core::RunId;
 use randlab_store::table::ClaimRow;
 
 pub(crate) use html::html;
 pub(crate) use markdown::markdown;
 
-use crate::{
-    figures::Figure,
-    input::{Experiment, Run},
-};
+use crate::{Run, Runs, figure::Figure};
 
 /// All that stands on a page.
 pub(crate) struct Page<'a> {
-    pub config: &'a ReportConfig,
+    /// Name of the report.
+    pub id: &'a RunId,
+    pub scale: &'a str,
+    /// Dataset asked for.
+    pub dataset: &'a str,
+    /// Names of the merged tables.
+    pub tables: Vec<&'static str>,
     pub sections: Vec<Section<'a>>,
 }
 
 /// One experiment of the page.
 pub(crate) struct Section<'a> {
-    pub experiment: &'a Experiment<'a>,
+    /// Name of the experiment.
+    pub name: &'a str,
+    pub title: &'a str,
+    pub summary: &'a str,
+    pub runs: &'a Runs,
     pub figures: Vec<Figure>,
     /// Verdicts, in the order of the experiment file.
     pub claims: Vec<ClaimRow>,
@@ -61,7 +68,7 @@ impl Page<'_> {
     /// Every run once, though several panels may share it.
     fn runs(&self) -> impl Iterator<Item = &Run> {
         let mut seen = BTreeSet::new();
-        let all = self.sections.iter().flat_map(|s| &s.experiment.runs);
+        let all = self.sections.iter().flat_map(|s| s.runs.all());
         all.filter(move |run| seen.insert((&run.stage, &run.info.id)))
     }
 }
@@ -70,7 +77,7 @@ impl Section<'_> {
     /// Runs a figure draws on.
     fn runs_of<'s>(&'s self, figure: &'s Figure) -> impl Iterator<Item = &'s Run> {
         let shown = move |r: &&Run| figure.panels.contains(&r.info.panel) && r.stage != "prepare";
-        self.experiment.runs.iter().filter(shown)
+        self.runs.all().iter().filter(shown)
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn symbol(verdict: &str) -> &'static str {
 
 /// What the page is about.
 pub(super) fn asked(page: &Page<'_>) -> String {
-    let titles: Vec<_> = page.sections.iter().map(|s| s.experiment.spec.title.as_str()).collect();
+    let titles: Vec<_> = page.sections.iter().map(|s| s.title).collect();
     let judged =
         if page.judges() { " and judges each claim by a rule fixed before the runs" } else { "" };
     format!(
@@ -88,8 +88,8 @@ pub(super) fn facts(page: &Page<'_>) -> Vec<(&'static str, String)> {
     let runs =
         format!("{}, of which {missed} missed the accuracy they had to reach", page.runs().count());
     vec![
-        ("Scale", page.config.scale.clone()),
-        ("Dataset asked for", page.config.dataset.clone()),
+        ("Scale", page.scale.to_owned()),
+        ("Dataset asked for", page.dataset.to_owned()),
         ("Data in use", data.join(", ")),
         ("Seeds", seeds(page)),
         ("Runs", runs),
@@ -100,7 +100,7 @@ pub(super) fn facts(page: &Page<'_>) -> Vec<(&'static str, String)> {
 /// Number of root seeds: one for all panels, or the range.
 fn seeds(page: &Page<'_>) -> String {
     let mut panels = BTreeMap::<(&str, &str), BTreeSet<i64>>::new();
-    let listed = page.sections.iter().flat_map(|s| &s.experiment.runs);
+    let listed = page.sections.iter().flat_map(|s| s.runs.all());
     for run in listed.filter(|r| r.stage == "pretrain") {
         let panel = (run.info.experiment.as_str(), run.info.panel.as_str());
         panels.entry(panel).or_default().insert(run.info.seed.get());
@@ -143,7 +143,7 @@ pub(super) fn tally(page: &Page<'_>) -> String {
 
 /// A warning for runs that are too small to mean anything.
 pub(super) fn banner(page: &Page<'_>) -> Option<&'static str> {
-    (page.config.scale == "smoke").then_some(
+    (page.scale == "smoke").then_some(
         "Scale smoke: these runs take seconds and only show that the pipeline works. The numbers and verdicts mean \
          nothing.",
     )

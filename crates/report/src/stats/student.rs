@@ -6,7 +6,7 @@ use super::{covariance, mean};
 
 /// Mean of independent values with what its interval needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Mean {
+pub struct Mean {
     /// The mean.
     pub value: f64,
     /// Standard deviation of one value; NaN for a single one.
@@ -17,12 +17,12 @@ pub(crate) struct Mean {
 
 impl Mean {
     /// Of `values`, one per seed.
-    pub(crate) fn of(values: &[f64]) -> Self {
+    pub fn of(values: &[f64]) -> Self {
         Self { value: mean(values), sd: covariance(values, values).sqrt(), n: values.len() }
     }
 
     /// 95 % t-interval; none below two values.
-    pub(crate) fn interval(&self) -> Option<(f64, f64)> {
+    pub fn interval(&self) -> Option<(f64, f64)> {
         let dof = self.n.checked_sub(1).filter(|&d| d > 0)? as f64;
         let half = t_quantile(0.975, dof) * self.sd / (self.n as f64).sqrt();
         Some((self.value - half, self.value + half))

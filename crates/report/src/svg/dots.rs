@@ -6,7 +6,7 @@ use super::{
     plot::abscissa,
     scale::Mapped,
 };
-use crate::figures::{DotRow, Dots, Scale, Span};
+use crate::figure::{Dot, DotRow, Dots, Scale, Span};
 
 const ROW: f64 = 30.0;
 /// Room for runs that never got there, right of the horizon.
@@ -55,7 +55,7 @@ pub(super) fn draw(canvas: &mut Canvas, dots: &Dots, top: f64) -> f64 {
 
 /// What an axis around 0 must hold: all dots, and intervals as far as they do not dwarf them.
 fn around_zero(rows: &[DotRow]) -> Vec<f64> {
-    let dots = || rows.iter().flat_map(|r| &r.dots).map(|d| d.1).filter(|v| v.is_finite());
+    let dots = || rows.iter().flat_map(|r| &r.dots).map(|d| d.value).filter(|v| v.is_finite());
     let (lo, hi) = dots().fold((0.0_f64, 0.0_f64), |(lo, hi), v| (lo.min(v), hi.max(v)));
     let room = 0.4 * (hi - lo);
     let ends = rows.iter().filter_map(|r| r.mean.band).flat_map(|b| [b.0, b.1]);
@@ -86,7 +86,7 @@ impl Frame {
         canvas.line((mean, y - 10.0), (mean, y + 10.0), "line l1");
         // Dots of equal steps would hide each other, so seeds stand at slightly different heights.
         let n = row.dots.len().max(2) as f64 - 1.0;
-        for (i, &(_, value, reached)) in row.dots.iter().enumerate() {
+        for (i, &Dot { value, reached, .. }) in row.dots.iter().enumerate() {
             let share = if row.dots.len() < 2 { 0.0 } else { i as f64 / n - 0.5 };
             let y = y + share * 14.0;
             if reached {

@@ -4,7 +4,7 @@ use super::{
     WIDTH,
     canvas::{Canvas, wrap},
 };
-use crate::figures::Block;
+use crate::figure::Block;
 
 /// Draws the head; returns where it ends.
 pub(super) fn draw(canvas: &mut Canvas, block: &Block) -> f64 {

@@ -4,7 +4,7 @@ use super::{
     WIDTH,
     canvas::{Canvas, text_width, wrap},
 };
-use crate::figures::{Difference, HeatCell, HeatMap};
+use crate::figure::{Difference, HeatCell, HeatMap};
 
 /// Width of row labels at most; longer ones are broken.
 const LABELS: f64 = 104.0;

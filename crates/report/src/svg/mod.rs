@@ -16,7 +16,7 @@ use std::fmt::Write;
 
 use canvas::{Canvas, escape};
 
-use crate::figures::{Block, Body, Figure};
+use crate::figure::{Block, Body, Figure};
 
 /// Style of every drawing, for pages that hold them inline.
 pub(crate) const STYLE: &str = include_str!("style.css");

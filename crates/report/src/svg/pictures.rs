@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{WIDTH, canvas::Canvas};
-use crate::figures::Pictures;
+use crate::figure::Pictures;
 
 const GAP: f64 = 5.0;
 /// Height of a printed number.

@@ -5,7 +5,7 @@ use super::{
     canvas::{Canvas, text_width},
     scale::Mapped,
 };
-use crate::figures::{Axis, Mark, Plot, Point, Scale, Series, Tone};
+use crate::figure::{Axis, Mark, Plot, Point, Scale, Series, Tone};
 
 const LEFT: f64 = 50.0;
 const RIGHT: f64 = WIDTH - 10.0;

@@ -1,6 +1,6 @@
 //! Scales and their ticks.
 
-use crate::figures::Scale;
+use crate::figure::Scale;
 
 /// An axis with its ends, in numbers and in user units.
 #[derive(Debug, Clone, Copy)]
