@@ -61,6 +61,10 @@ impl Dataset {
         let tensor = file.tensors.pop_first().map(|(_, tensor)| tensor);
         let tensor = tensor.ok_or_else(|| bad("no images in it"))?;
         let count = tensor.shape.first().copied().unwrap_or(0);
+        let size = |sizes: &[usize]| sizes.iter().try_fold(1_usize, |n, &s| n.checked_mul(s));
+        if size(&shape).is_none() || size(&shape) != tensor.shape.get(1..).and_then(size) {
+            return Err(bad("the shape in its header is not that of its tensor"));
+        }
         let inputs = match tensor.values {
             Values::U8(pixels) => Inputs::Pixels(pixels),
             Values::F32(values) => Inputs::Vectors(values),

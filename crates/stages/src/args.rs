@@ -44,7 +44,10 @@ pub fn parse<A: Parser>() -> A {
             let name = command.get_name().to_owned();
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command, name, &mut script);
-            print(&String::from_utf8_lossy(&script));
+            if let Err(error) = print(&String::from_utf8_lossy(&script)) {
+                eprintln!("{}: error: {error}", A::command().get_name());
+                std::process::exit(i32::from(crate::ENVIRONMENT));
+            }
         }
         std::process::exit(i32::from(crate::DONE));
     }

@@ -18,6 +18,7 @@ pub const ENVIRONMENT: u8 = 3;
 
 /// Runs a program and turns an error into one line on stderr, `NAME: error: ...`, and an exit code.
 pub fn run(name: &str, program: impl FnOnce() -> anyhow::Result<u8>) -> ExitCode {
+    ignore_file_size_signal();
     match program() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -55,8 +56,28 @@ pub fn code(error: &anyhow::Error) -> u8 {
 }
 
 /// Prints what was asked for. A reader that has seen enough (`| head -1`) is no error.
-pub fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+///
+/// # Errors
+/// [`StoreError::Io`] when it cannot be written.
+pub fn print(text: &str) -> Result<(), StoreError> {
+    let mut out = std::io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(StoreError::Io { path: "standard output".into(), action: "write", source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a write beyond the largest size of a file (`ulimit -f`) an error like that of a full disk, not the end of the process.
+fn ignore_file_size_signal() {
+    #[cfg(unix)]
+    {
+        let seen = std::sync::Arc::default();
+        if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen) {
+            tracing::warn!(%error, "SIGXFSZ cannot be caught");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     DONE, StageArgs,
     args::command_line,
-    console::{Console, LOG, log_to},
+    console::{Console, log_to},
 };
 
 /// A stage's configuration: what the run is and what it reads.
@@ -98,7 +98,9 @@ impl<C> Job<'_, C> {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<PathBuf, StoreError> {
         let dir = self.root.join(stage).join(run.as_str());
-        for file in Manifest::read(&dir)?.outputs.iter().filter(|file| wanted(&file.name)) {
+        for file in
+            Manifest::read_as(&dir, stage, run)?.outputs.iter().filter(|file| wanted(&file.name))
+        {
             file.read_checked(&dir)?;
         }
         Ok(dir)
@@ -124,7 +126,7 @@ impl Identity {
             if !dir.join(Manifest::NAME).exists() {
                 return Err(anyhow!("{}: not done; make it first", dir.display()));
             }
-            let digest = Manifest::read(&dir)?.identity();
+            let digest = Manifest::read_as(&dir, stage, &run)?.identity();
             inputs.push(InputRef { name: format!("{stage}/{run}"), digest });
         }
         let digest = Digest::of(canonical_json(config)?.as_bytes());
@@ -158,20 +160,22 @@ pub fn execute<C: Stage>(
     let config: C = read_config(&args.plan)?;
     let named = |error| about(error, &args.plan);
     if args.dry_run {
-        crate::exit::print(&describe(&config).map_err(named)?);
+        crate::exit::print(&describe(&config).map_err(named)?)?;
         return Ok(DONE);
     }
     let root = root_of(&config, &args.out)?;
     let identity = Identity::of(&config, root)?;
     let dir = RunDir::open(&args.out)?;
     let name = format!("{} {}", config.stage(), config.id());
-    if dir.finished(&identity.fingerprint).is_some() {
+    if let Some(manifest) = dir.finished(&identity.fingerprint) {
+        // Left by a kill after the manifest was there.
+        clear(&dir, &manifest)?;
         dir.touch_manifest()?;
         Console::new(name, args.progress).finish("already done");
         return Ok(DONE);
     }
     // From here on the folder is no finished run, whatever it was.
-    dir.remove(Manifest::NAME)?;
+    dir.reopen()?;
     dir.remove("failed.json")?;
     log_to(&dir)?;
     let span = tracing::info_span!("run", stage = config.stage(), run_id = %config.id());
@@ -247,9 +251,13 @@ fn finish<C: Stage>(config: &C, dir: &RunDir, id: Identity, done: Done) -> anyho
         environment: environment(),
     };
     dir.finish(&manifest)?;
-    let outputs = manifest.outputs.iter().map(|file| file.name.as_str());
-    let kept: Vec<&str> = outputs.chain([Manifest::NAME, LOG]).collect();
-    Ok(dir.clear_except(&kept)?)
+    Ok(clear(dir, &manifest)?)
+}
+
+/// Removes what runs left in the folder and `manifest` does not list.
+fn clear(dir: &RunDir, manifest: &Manifest) -> Result<(), StoreError> {
+    let kept: Vec<&str> = manifest.outputs.iter().map(|file| file.name.as_str()).collect();
+    dir.clear_except(&kept)
 }
 
 /// Leaves `failed.json` for a run that came to a bad end of its own, so that one sees why without its log.

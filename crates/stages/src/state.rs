@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use randlab_core::RunId;
 use randlab_recipe::Plan;
-use randlab_store::{Manifest, read};
+use randlab_store::{Manifest, StoreError, read};
 use toml::{Table, Value};
 
 use crate::job::{CONFIG, Identity, Stage};
 
 /// In the order in which data flows through them.
-pub(crate) const STAGES: [&str; 5] = ["prepare", "pretrain", "finetune", "align", "report"];
+const STAGES: [&str; 5] = ["prepare", "pretrain", "finetune", "align", "report"];
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum State {
     Missing,
     /// Something is there, but no manifest: it was stopped, or is being made.
     Partial,
+    /// Its manifest is damaged or that of another run.
+    Damaged(String),
     /// It was made from something else.
     Stale(Vec<String>),
 }
@@ -31,6 +33,7 @@ impl State {
             Self::Done => "done",
             Self::Missing => "missing",
             Self::Partial => "partial",
+            Self::Damaged(_) => "damaged",
             Self::Stale(_) => "stale",
         }
     }
@@ -43,6 +46,7 @@ impl State {
             Self::Partial => {
                 vec!["it was begun and not finished; it goes on from there".to_owned()]
             }
+            Self::Damaged(reason) => vec![reason.clone()],
             Self::Stale(reasons) => reasons.clone(),
         }
     }
@@ -51,9 +55,13 @@ impl State {
 /// Where the run `config` describes stands in `root`.
 pub fn state<C: Stage>(config: &C, root: &Path) -> State {
     let dir = root.join(config.stage()).join(config.id().as_str());
-    let Ok(manifest) = Manifest::read(&dir) else {
-        let begun = std::fs::read_dir(&dir).is_ok_and(|mut d| d.next().is_some());
-        return if begun { State::Partial } else { State::Missing };
+    let manifest = match Manifest::read_as(&dir, config.stage(), config.id()) {
+        Ok(manifest) => manifest,
+        Err(damaged @ StoreError::Corrupt { .. }) => return State::Damaged(damaged.to_string()),
+        Err(_) => {
+            let begun = std::fs::read_dir(&dir).is_ok_and(|mut d| d.next().is_some());
+            return if begun { State::Partial } else { State::Missing };
+        }
     };
     let identity = match Identity::of(config, root) {
         Ok(identity) => identity,
@@ -98,8 +106,10 @@ pub fn outdated(plan: &Plan, root: &Path) -> Vec<(&'static str, RunId)> {
     fn of<C: Stage>(configs: &BTreeMap<RunId, C>, root: &Path) -> Vec<(&'static str, RunId)> {
         let outdated = |config: &&C| {
             let dir = root.join(config.stage()).join(config.id().as_str());
-            let manifest = Manifest::read(&dir).ok();
-            manifest.is_some_and(|manifest| !unseen_by_make(*config, &manifest, &dir).is_empty())
+            match Manifest::read_as(&dir, config.stage(), config.id()) {
+                Ok(manifest) => !unseen_by_make(*config, &manifest, &dir).is_empty(),
+                Err(error) => matches!(error, StoreError::Corrupt { .. }),
+            }
         };
         configs.values().filter(outdated).map(|c| (c.stage(), c.id().clone())).collect()
     }
@@ -167,16 +177,16 @@ fn states(plan: &Plan, root: &Path, wanted: Option<&RunId>) -> Vec<(&'static str
 
 /// How many runs of each stage are done, partial, stale and missing, as text.
 pub fn status(plan: &Plan, root: &Path) -> String {
-    const NAMES: [&str; 4] = ["done", "partial", "stale", "missing"];
-    let mut counts: BTreeMap<(usize, &str), [usize; 4]> = BTreeMap::new();
+    const NAMES: [&str; 5] = ["done", "partial", "damaged", "stale", "missing"];
+    let mut counts: BTreeMap<(usize, &str), [usize; 5]> = BTreeMap::new();
     for (stage, _, state) in states(plan, root, None) {
         let order = STAGES.iter().position(|s| *s == stage).unwrap_or(STAGES.len());
         let column = NAMES.iter().position(|n| *n == state.name()).unwrap_or(0);
         counts.entry((order, stage)).or_default()[column] += 1;
     }
-    let line = |first: &str, [a, b, c, d]: [String; 4]| {
+    let line = |first: &str, [a, b, c, d, e]: [String; 5]| {
         format!(
-            "{first:<10}{a:>9}{b:>9}{c:>9}{d:>9}
+            "{first:<10}{a:>9}{b:>9}{c:>9}{d:>9}{e:>9}
 "
         )
     };

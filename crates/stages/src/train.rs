@@ -72,7 +72,11 @@ fn work(job: &mut Job<'_, TrainConfig>, device: &RunsOn, stop: &Stop) -> anyhow:
             let dir = job.input("pretrain", parent, |name| name == Checkpoint::FINAL)?;
             let path = dir.join(Checkpoint::FINAL);
             let checkpoint = Checkpoint::read(&path)?;
-            Some((path.display().to_string(), checkpoint, Manifest::read(&dir)?.status))
+            Some((
+                path.display().to_string(),
+                checkpoint,
+                Manifest::read_as(&dir, "pretrain", parent)?.status,
+            ))
         }
         None => None,
     };
@@ -128,6 +132,10 @@ impl Hooks for Surroundings<'_> {
         self.console.progress(at.step, at.steps, || {
             format!("steps, loss {:.3}, accuracy {:.2}", at.loss, at.accuracy)
         });
+    }
+
+    fn warn(&mut self, line: &str) {
+        self.console.warn(line);
     }
 
     fn save_every(&self) -> Duration {

@@ -68,11 +68,12 @@ struct Test {
     stop_after: u64,
     eager: bool,
     calls: Cell<u64>,
+    warned: Vec<String>,
 }
 
 impl Test {
     fn never() -> Self {
-        Self { stop_after: u64::MAX, eager: false, calls: Cell::new(0) }
+        Self { stop_after: u64::MAX, eager: false, calls: Cell::new(0), warned: Vec::new() }
     }
 }
 
@@ -83,6 +84,10 @@ impl Hooks for Test {
     }
 
     fn progress(&mut self, _: &Progress) {}
+
+    fn warn(&mut self, line: &str) {
+        self.warned.push(line.to_owned());
+    }
 
     fn save_every(&self) -> Duration {
         if self.eager { Duration::ZERO } else { Duration::from_hours(1) }
@@ -185,6 +190,38 @@ fn a_run_stopped_anywhere_ends_with_the_same_bytes() {
     let count: usize = trained.map(|(_, p)| p.values.len()).sum();
     let runs: Vec<RunRow> = read_table(&dir.path().join("whole-2/runs.parquet")).unwrap();
     assert_eq!(runs[0].n_parameters, i64::try_from(count).ok());
+}
+
+#[test]
+fn a_damaged_state_is_refused_by_name_and_the_run_ends_with_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let config = TrainConfig { epochs: 6, ..config() };
+    let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
+    run(&config, &data, &whole, &mut Test::never()).unwrap();
+    run(&config, &data, &broken, &mut Test { stop_after: 13, ..Test::never() }).unwrap();
+    let file = broken.join("resume.safetensors");
+    let good = fs::read(&file).unwrap();
+    let header = usize::try_from(u64::from_le_bytes(*good.first_chunk().unwrap())).unwrap();
+    // Spread over the whole file, and over its header.
+    let flips = (0..60).map(|i| i * good.len() / 60).chain((0..60).map(|i| 8 + i * header / 60));
+    let mut refused = 0;
+    for (i, at) in flips.enumerate() {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (i % 8);
+        randlab_store::publish(&file, &bytes).unwrap();
+        let mut hooks = Test::never();
+        run(&config, &data, &broken, &mut hooks).unwrap();
+        assert!(contents(&whole) == contents(&broken), "bit {} of byte {at}", i % 8);
+        assert!(hooks.warned.iter().all(|line| line.contains("broken/resume.safetensors: ")));
+        refused += hooks.warned.len();
+    }
+    assert!(refused >= 118, "{refused}");
+    // The untouched one is used.
+    randlab_store::publish(&file, &good).unwrap();
+    let mut hooks = Test::never();
+    run(&config, &data, &broken, &mut hooks).unwrap();
+    assert!(hooks.warned.is_empty() && hooks.calls.get() == 5, "{:?}", hooks.calls);
 }
 
 #[test]

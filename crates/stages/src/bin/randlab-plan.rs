@@ -75,23 +75,23 @@ fn main() -> ExitCode {
 fn answer(args: &Args) -> anyhow::Result<()> {
     let question = &args.question;
     if question.formats {
-        print(&format_docs());
+        print(&format_docs())?;
         return Ok(());
     }
     let default = || Path::new("runs").join(&args.scale);
     let root = args.out.clone().unwrap_or_else(default);
     let (plan, dataset) = plan(args)?;
     if question.status {
-        print(&status(&plan, &root));
+        print(&status(&plan, &root))?;
     } else if question.dag {
-        print(&dag(&plan));
+        print(&dag(&plan))?;
     } else if let Some(name) = &question.why {
         let none = || anyhow!("--why {name}: no run of that name at this scale and dataset");
-        print(&why(&plan, &root, &run_id("--why", name)?).ok_or_else(none)?);
+        print(&why(&plan, &root, &run_id("--why", name)?).ok_or_else(none)?)?;
     } else if let [name, image] = &question.trace[..] {
         let bad = |_| anyhow!("--trace {name} {image}: want the number of an image");
         let image: ImageId = image.parse().map_err(bad)?;
-        print(&trace(&plan, &root, &run_id("--trace", name)?, image)?);
+        print(&trace(&plan, &root, &run_id("--trace", name)?, image)?)?;
     } else {
         write(&plan, &dataset, &root)?;
     }

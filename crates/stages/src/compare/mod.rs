@@ -4,7 +4,7 @@
 //! their names, and runs are matched by what they are about rather than by what they are called.
 
 mod findings;
-mod folder;
+pub(crate) mod folder;
 mod tables;
 mod tensors;
 #[cfg(test)]
@@ -46,7 +46,7 @@ fn table_column(text: &str) -> Result<String, String> {
 /// When one of them is no folder of runs.
 pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     let findings = findings(&args.a, &args.b, &args.allow_column)?;
-    print(&findings.text(args.all));
+    print(&findings.text(args.all))?;
     Ok(if findings.agree() { DONE } else { FAILED })
 }
 
