@@ -47,7 +47,7 @@ endef
 
 # Several goals one after the other, each with all jobs: they plan into the same folder.
 .NOTPARALLEL:
-.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) rerun status dag trace compare data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean clean-runs distclean
+.PHONY: help all smoke $(STAGES) $(EXPERIMENTS) rerun status dag trace compare verify data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean clean-runs distclean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+(-%)?:.*## |^## ' $(MAKEFILE_LIST) | sed -E 's/^## /\t/; s/:.*## /\t/' | expand -t 16
@@ -96,6 +96,10 @@ compare: ## which values differ between two folders of runs: make compare A=runs
 	@$(BUILD) --quiet
 	@$(BIN)/randlab-compare "$(A)" "$(B)"
 
+verify: ## every file of every run against its manifest; make then makes damaged runs again
+	@$(BUILD) --quiet
+	@$(BIN)/randlab-verify "$(R)"
+
 dag: ## the stages and what flows between them, as a Mermaid graph
 	@$(BUILD) --quiet
 	@$(PLAN) --dag
@@ -142,7 +146,7 @@ target/peers-venv/installed: tests/peers/requirements.txt
 completions: ## shell completions into target/completions
 	@$(BUILD) --quiet
 	@mkdir -p target/completions
-	@for program in plan compare $(STAGES); do for shell in bash zsh fish; do \
+	@for program in plan compare verify $(STAGES); do for shell in bash zsh fish; do \
 	  $(BIN)/randlab-$$program completions $$shell > target/completions/randlab-$$program.$$shell; done; done
 
 clean: ## remove what was built

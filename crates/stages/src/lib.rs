@@ -16,6 +16,7 @@ mod state;
 mod stop;
 mod trace;
 mod train;
+mod verify;
 
 pub use align::align;
 pub use args::{ProgressMode, StageArgs, parse};
@@ -27,6 +28,7 @@ pub use report::report;
 pub use state::{State, outdated, state, status, why};
 pub use trace::trace;
 pub use train::train;
+pub use verify::{VerifyArgs, verify};
 
 /// What `--help` of every stage says at its end.
 pub const EXIT_CODES: &str = "Exit codes: 0 done or already done, 1 the run failed, 2 bad usage, configuration or \
