@@ -59,7 +59,10 @@ fn a_change_of_one_value_reaches_what_depends_on_it_and_no_more() {
     assert!(scratch.make_well(&[&format!("why-{run}")]).contains("done"));
     let status = scratch.make_well(&["status"]);
     let finetune = status.lines().find(|l| l.starts_with("finetune")).unwrap().to_owned();
-    assert_eq!(finetune.split_whitespace().collect::<Vec<_>>(), ["finetune", "50", "0", "0", "0", "0"]);
+    assert_eq!(
+        finetune.split_whitespace().collect::<Vec<_>>(),
+        ["finetune", "50", "0", "0", "0", "0"]
+    );
 }
 
 #[test]
