@@ -9,6 +9,7 @@ mod checkpoint;
 mod error;
 mod evaluate;
 mod examples;
+mod hooks;
 mod kept;
 mod log;
 mod resume;
@@ -19,7 +20,8 @@ mod transfer;
 pub use checkpoint::Checkpoint;
 pub use error::TrainError;
 pub use examples::epoch_order;
-pub use session::{Hooks, Inputs, Outcome, Progress, train};
+pub use hooks::{Hooks, Progress};
+pub use session::{Inputs, Outcome, train};
 
 /// Version of the numbers this crate produces; part of every fingerprint.
 pub const STAGE_VERSION: u32 = 2;

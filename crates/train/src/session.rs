@@ -1,12 +1,12 @@
 //! The training loop.
 
-use std::{collections::BTreeSet, time::Duration, time::Instant};
+use std::{collections::BTreeSet, time::Instant};
 
 use candle_core::DType;
 use randlab_core::{Digest, Split};
 use randlab_data::{Dataset, labels::Real};
 use randlab_kernels::correct;
-use randlab_nn::{Net, Optim, Pass, RunsOn, lr_at};
+use randlab_nn::{Net, Optim, Parameters, Pass, RunsOn, lr_at};
 use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status};
 
@@ -15,9 +15,10 @@ use crate::{
     checkpoint::Header,
     evaluate::evaluate,
     examples::Examples,
+    hooks::{Hooks, Progress},
     kept::steps_per_octave,
     log::{ActivityEntry, LayerEntry, Log, PassEntry, StepEntry, UnitsEntry},
-    resume::State,
+    resume::{State, restore},
     rows, transfer,
 };
 
@@ -29,29 +30,6 @@ pub struct Inputs<'a> {
     pub parent: Option<(&'a str, &'a Checkpoint)>,
     /// What the net runs on.
     pub device: &'a RunsOn,
-}
-
-/// What a run asks its surroundings.
-pub trait Hooks {
-    /// True when the run should save its state and leave.
-    fn stop(&self) -> bool;
-    /// Called after each step.
-    fn progress(&mut self, at: &Progress);
-    /// Time between saved states.
-    fn save_every(&self) -> Duration;
-}
-
-/// Where a run is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// Optimiser steps done.
-    pub step: u64,
-    /// Steps of the longest possible run.
-    pub steps: u64,
-    /// Mean loss of the last minibatch, nat.
-    pub loss: f64,
-    /// Its accuracy.
-    pub accuracy: f64,
 }
 
 /// How [`train`] ended.
@@ -89,7 +67,7 @@ pub fn train(
     dir: &RunDir,
     hooks: &mut dyn Hooks,
 ) -> Result<Outcome, TrainError> {
-    let mut session = Session::start(config, fingerprint, inputs, dir)?;
+    let mut session = Session::start(config, fingerprint, inputs, dir, hooks)?;
     let begun = Instant::now();
     let before = session.seconds;
     let mut saved = Instant::now();
@@ -107,6 +85,19 @@ pub fn train(
         }
     }
     session.finish()
+}
+
+/// A net of `parameters` and its optimiser.
+fn network(
+    config: &TrainConfig,
+    inputs: &Inputs<'_>,
+    classes: usize,
+    parameters: &Parameters,
+) -> Result<(Net, Optim), TrainError> {
+    let net = Net::new(&config.model, inputs.data.shape(), classes, parameters, DType::F32)?;
+    let net = net.on(inputs.device.device())?.freeze(config.frozen as usize);
+    let optim = Optim::new(&config.optimizer, &net)?;
+    Ok((net, optim))
 }
 
 struct Session<'a> {
@@ -139,6 +130,7 @@ impl<'a> Session<'a> {
         fingerprint: &'a Digest,
         inputs: &Inputs<'a>,
         dir: &'a RunDir,
+        hooks: &mut dyn Hooks,
     ) -> Result<Self, TrainError> {
         let data = inputs.data;
         let wrong =
@@ -159,15 +151,17 @@ impl<'a> Session<'a> {
             None
         };
         let layers = randlab_nn::layers(&config.model, data.shape(), classes)?;
-        let saved = State::read(dir.root(), fingerprint)?;
-        let parameters = match &saved {
-            Some(state) => state.parameters.clone(),
-            None => transfer::first_weights(config, inputs, &layers, classes)?,
-        };
-        let net = Net::new(&config.model, data.shape(), classes, &parameters, DType::F32)?;
-        let net = net.on(inputs.device.device())?.freeze(config.frozen as usize);
-        let mut optim = Optim::new(&config.optimizer, &net)?;
         let steps = steps_per_epoch * u64::from(config.epochs);
+        let build = |parameters: &Parameters| network(config, inputs, classes, parameters);
+        let saved = restore(dir.root(), fingerprint, (steps, layers.len()), &build, hooks)?;
+        let (saved, net, optim) = match saved {
+            Some((state, net, optim)) => (Some(state), net, optim),
+            None => {
+                let (net, optim) =
+                    build(&transfer::first_weights(config, inputs, &layers, classes)?)?;
+                (None, net, optim)
+            }
+        };
         let watched = match config.activity {
             None => None,
             Some(per_octave) => {
@@ -195,12 +189,7 @@ impl<'a> Session<'a> {
             order: Vec::new(),
             done: false,
             seconds: 0.0,
-            optim: {
-                if let Some(state) = &saved {
-                    optim.import(&state.optimizer)?;
-                }
-                optim
-            },
+            optim,
         };
         match saved {
             Some(state) => {
@@ -218,7 +207,7 @@ impl<'a> Session<'a> {
     /// What is recorded before the first step.
     fn begin(&mut self) -> Result<(), TrainError> {
         // Whatever an earlier configuration left is not part of this run.
-        self.dir.clear_except(&["log.jsonl"])?;
+        self.dir.clear_except::<&str>(&[])?;
         self.order = self.train.order(self.config.seed, 0);
         self.pass(Split::Holdout)?;
         self.pass(self.config.split)?;
