@@ -4,7 +4,7 @@ use randlab_core::{Digest, Seed};
 use randlab_pipeline::refused;
 
 /// More seeds than any study needs; a larger number is a slip.
-pub(crate) const MOST: usize = 10_000;
+const MOST: u32 = 10_000;
 
 /// Seeds asked for in place of those of every panel: `3`, `0-9`, `0,1`, `0 1 2`, or any mixture; rising. None where `words`
 /// names none.
@@ -22,7 +22,7 @@ pub fn seeds<S: AsRef<str>>(words: &[S]) -> anyhow::Result<Option<Vec<Seed>>> {
         let (first, last) = part.split_once('-').unwrap_or((&part, &part));
         let (first, last): (u32, u32) =
             (first.parse().map_err(|_| bad())?, last.parse().map_err(|_| bad())?);
-        if first > last || last - first >= MOST as u32 || numbers.len() >= MOST {
+        if first > last || last - first >= MOST || numbers.len() >= MOST as usize {
             return Err(refused!(
                 "--seeds: {part}: want a range that rises, of at most {MOST} seeds"
             ));
