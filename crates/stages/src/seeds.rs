@@ -40,7 +40,7 @@ pub fn seeds<S: AsRef<str>>(words: &[S]) -> anyhow::Result<Option<Vec<Seed>>> {
 /// What distinguishes the name of a page or pool of these seeds: `s5`, `s0-3`, `s0-3.7`.
 pub(crate) fn suffix(seeds: &[Seed]) -> String {
     let mut ranges: Vec<(i64, i64)> = Vec::new();
-    for seed in seeds.iter().map(|seed| seed.get()) {
+    for seed in seeds.iter().copied().map(Seed::get) {
         match ranges.last_mut() {
             Some((_, last)) if *last + 1 == seed => *last = seed,
             Some(_) | None => ranges.push((seed, seed)),
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn numbers(text: &str) -> Vec<i64> {
-        seeds(&[text]).unwrap().unwrap().iter().map(|seed| seed.get()).collect()
+        seeds(&[text]).unwrap().unwrap().into_iter().map(Seed::get).collect()
     }
 
     #[test]
