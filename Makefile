@@ -49,7 +49,7 @@ awkward = $(strip $(foreach c,$(AWKWARD),$(if $(findstring $(c),$(value $(1))),$
 REFUSED := $(firstword $(foreach v,$(FOREIGN),unknown) $(foreach v,RUNS SCALE DATASET,$(if $(call awkward,$(v)),$(v))))
 
 # Goals of this file. Every other goal is a stage or an experiment, which randlab-plan knows.
-OWN := help all smoke rerun status list dag trace compare data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean \
+OWN := help all smoke rerun status list dag trace compare verify data-cifar10 check check-unsafe test bench bench-peers bench-scaling completions clean \
   clean-runs distclean
 PLANNED := $(filter-out $(OWN) why-% target/%,$(MAKECMDGOALS))
 
@@ -126,6 +126,10 @@ compare: ## which values differ between two folders of runs: make compare A=runs
 	@$(BUILD) --quiet
 	@$(BIN)/randlab-compare "$(A)" "$(B)"
 
+verify: ## compare every file of every run with its manifest; the next make reruns damaged runs
+	@$(BUILD) --quiet
+	@$(BIN)/randlab-verify "$(R)"
+
 dag: ## the stages as a Mermaid graph, or one experiment: make dag EXPERIMENT=alignment
 	@$(BUILD) --quiet
 	@$(PLAN) --dag $(EXPERIMENT)
@@ -172,7 +176,7 @@ target/peers-venv/installed: tests/peers/requirements.txt
 completions: ## shell completions into target/completions
 	@$(BUILD) --quiet
 	@mkdir -p target/completions
-	@for program in plan compare $$($(BIN)/randlab-plan --stages); do for shell in bash zsh fish; do \
+	@for program in plan compare verify $$($(BIN)/randlab-plan --stages); do for shell in bash zsh fish; do \
 	  $(BIN)/randlab-$$program completions $$shell > target/completions/randlab-$$program.$$shell; done; done
 
 clean: ## remove build output

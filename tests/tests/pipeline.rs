@@ -219,6 +219,13 @@ fn a_launcher_stands_before_every_run() {
     let launcher = "LAUNCH=sh launch.sh";
     let runs = made(&scratch.make_well(&["all", launcher])).len();
     assert_eq!(fs::read_to_string(count).unwrap().lines().count(), runs);
+    // One that reads its input does not take away that of whoever called make.
+    let script = "cat >> eaten; exec \"$@\"\n";
+    randlab_tests::overwrite(&scratch.path("launch.sh"), script.as_bytes());
+    let input = fs::File::open(scratch.path("Makefile")).unwrap();
+    let mut command = scratch.command(&["all", launcher, "SEEDS=7", "-j1"]);
+    assert!(command.stdin(input).output().unwrap().status.success());
+    assert_eq!(fs::read(scratch.path("eaten")).unwrap(), b"");
 }
 
 /// `make ARGS` fails with code 2 and a line `make: error: LINE`.

@@ -1,6 +1,6 @@
 //! Arguments every stage program takes.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
 use clap::{
     Arg, ArgMatches, Args, Command, FromArgMatches, Parser, ValueEnum,
@@ -81,15 +81,19 @@ fn matches(command: Command) -> ArgMatches {
         .try_get_matches_from_mut(std::env::args_os())
         .unwrap_or_else(|error| refuse(&error));
     if let Some(("completions", sub)) = matches.subcommand() {
-        if let Some(&shell) = sub.get_one::<Shell>("shell") {
-            let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, name, &mut script);
-            let printed = print(&String::from_utf8_lossy(&script));
-            std::process::exit(i32::from(printed.map_or(crate::ENVIRONMENT, |()| crate::DONE)));
-        }
+        let shell = sub.get_one::<Shell>("shell").copied();
+        std::process::exit(i32::from(completions(&mut command, shell)));
     }
     matches
+}
+
+/// Prints the completion script for `shell`; gives the exit code.
+fn completions(command: &mut Command, shell: Option<Shell>) -> u8 {
+    let Some(shell) = shell else { return crate::BAD_INPUT };
+    let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, command, name, &mut script);
+    print(&String::from_utf8_lossy(&script)).map_or(crate::ENVIRONMENT, |()| crate::DONE)
 }
 
 /// Says in one line what is wrong with the command line, and exits; prints what was asked for with `--help` and the like.
@@ -110,21 +114,22 @@ fn problem(error: &clap::Error) -> String {
         .or_else(|| context(ContextKind::InvalidSubcommand))
         .map_or_else(String::new, |arg| format!("{arg}: "));
     if let Some(value) = context(ContextKind::InvalidValue) {
-        text += &format!("{value:?}: ");
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{value:?}: ");
     }
     let source = std::error::Error::source(error).map(ToString::to_string);
     text += &source.unwrap_or_else(|| error.kind().as_str().unwrap_or("wrong usage").to_owned());
     if let Some(other) = context(ContextKind::PriorArg) {
-        text += &format!(" with {other}");
+        let _ = write!(text, " with {other}");
     }
     if let Some(valid) = context(ContextKind::ValidValue) {
-        text += &format!("; want one of {valid}");
+        let _ = write!(text, "; want one of {valid}");
     }
     let suggested = context(ContextKind::SuggestedArg)
         .or_else(|| context(ContextKind::SuggestedSubcommand))
         .or_else(|| context(ContextKind::SuggestedValue));
     if let Some(name) = suggested {
-        text += &format!("; did you mean '{name}'?");
+        let _ = write!(text, "; did you mean '{name}'?");
     }
     text
 }

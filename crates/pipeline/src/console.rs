@@ -3,6 +3,8 @@
 use std::{
     fs::File,
     io::{IsTerminal, Write},
+    path::PathBuf,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -16,7 +18,7 @@ use crate::args::ProgressMode;
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Where log events go, in the run's folder.
-pub const LOG: &str = "log.jsonl";
+const LOG: &str = "log.jsonl";
 
 /// One run's voice.
 pub(crate) struct Console {
@@ -69,6 +71,16 @@ impl Console {
         }
     }
 
+    /// One line about something that the run gets over.
+    pub fn warn(&self, line: &str) {
+        tracing::warn!("{line}");
+        let text = format!("{}: {line}\n", self.name);
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(&text)),
+            None => say(&text),
+        }
+    }
+
     /// The last word: one line that stays.
     pub fn finish(&self, message: &str) {
         tracing::info!("{message}");
@@ -86,6 +98,29 @@ fn say(line: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
+/// A log that says once that it cannot be written; the run goes on without it.
+struct LogFile {
+    file: File,
+    path: PathBuf,
+    failed: bool,
+}
+
+impl Write for LogFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if let Err(error) = self.file.write_all(bytes)
+            && !std::mem::replace(&mut self.failed, true)
+        {
+            let path = self.path.display();
+            say(&format!("{path}: cannot write: {error}; the run goes on without a log\n"));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Sends log events of this process to [`LOG`] in the run's folder, after those of earlier pieces of the run.
 ///
 /// # Errors
@@ -93,13 +128,15 @@ fn say(line: &str) {
 pub(crate) fn log_to(dir: &RunDir) -> Result<(), StoreError> {
     let path = dir.path(LOG);
     let file = File::options().create(true).append(true).open(&path);
-    let file = file.map_err(|source| StoreError::Io { path, action: "open", source })?;
+    let failed = |source| StoreError::Io { path: path.clone(), action: "open", source };
+    let file = file.map_err(failed)?;
     // A second subscriber in one process happens in tests only; the first one stays.
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_env_filter(EnvFilter::new("info"))
-        .with_writer(file)
+        .log_internal_errors(false)
+        .with_writer(Mutex::new(LogFile { file, path, failed: false }))
         .try_init();
     Ok(())
 }

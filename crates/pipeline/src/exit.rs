@@ -63,6 +63,7 @@ impl Host {
 
 /// Runs a program and turns an error into one line on stderr, `NAME: error: ...`, and an exit code.
 pub fn run(host: &Host, name: &str, program: impl FnOnce() -> anyhow::Result<u8>) -> ExitCode {
+    ignore_file_size_signal();
     match program() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -71,6 +72,14 @@ pub fn run(host: &Host, name: &str, program: impl FnOnce() -> anyhow::Result<u8>
             eprintln!("{name}: error: {message}");
             ExitCode::from(host.code(&error))
         }
+    }
+}
+
+/// Makes a write beyond the largest size of a file (`ulimit -f`) an error like that of a full disk, not the end of the process.
+fn ignore_file_size_signal() {
+    let seen = std::sync::Arc::default();
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen) {
+        tracing::warn!(%error, "SIGXFSZ cannot be caught");
     }
 }
 

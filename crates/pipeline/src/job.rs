@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     DONE, FAILED, Host, RunRef, Stage, StageArgs,
     args::{command_line, parse_stage, program_name},
-    console::{Console, LOG, log_to},
+    console::{Console, log_to},
     exit::{print, run},
     refused,
     stop::Stop,
@@ -79,7 +79,8 @@ impl Job<'_> {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<PathBuf, StoreError> {
         let dir = folder(self.root, run);
-        for file in Manifest::read(&dir)?.outputs.iter().filter(|file| wanted(&file.name)) {
+        let manifest = Manifest::read_as(&dir, &run.stage, &run.id)?;
+        for file in manifest.outputs.iter().filter(|file| wanted(&file.name)) {
             file.read_checked(&dir)?;
         }
         Ok(dir)
@@ -98,6 +99,11 @@ impl Job<'_> {
     /// `done` of `total` units of work are done; `detail` says more where a number is at hand.
     pub fn progress(&mut self, done: u64, total: u64, detail: impl FnOnce() -> String) {
         self.console.progress(done, total, detail);
+    }
+
+    /// One line about something that does not stop the run.
+    pub fn warn(&self, line: &str) {
+        self.console.warn(line);
     }
 }
 
@@ -130,7 +136,7 @@ impl Identity {
             if !dir.join(Manifest::NAME).exists() {
                 return Err(refused!("{}: not done; make it first", dir.display()));
             }
-            let digest = Manifest::read(&dir)?.identity();
+            let digest = Manifest::read_as(&dir, &run.stage, &run.id)?.identity();
             inputs.push(InputRef { name: run.to_string(), digest });
         }
         let digest = Digest::of(canonical_json(config)?.as_bytes());
@@ -180,12 +186,14 @@ pub(crate) fn execute<T: Stage>(
     let dir = open(&args.out)?;
     let name = format!("{} {}", T::NAME, config.id());
     let console = Console::new(name, args.progress);
-    if dir.finished(&identity.fingerprint).is_some() {
+    if let Some(manifest) = dir.finished(&identity.fingerprint) {
+        // A kill after the manifest was published leaves the resume state.
+        clear(&dir, &manifest)?;
         console.finish("already done");
         return Ok(DONE);
     }
     // From here on the folder is no finished run, whatever it was.
-    dir.remove(Manifest::NAME)?;
+    dir.reopen()?;
     dir.remove("failed.json")?;
     log_to(&dir)?;
     let span = tracing::info_span!("run", stage = T::NAME, run_id = %config.id());
@@ -270,9 +278,13 @@ fn finish<T: Stage>(
         environment: environment(host),
     };
     dir.finish(&manifest)?;
-    let outputs = manifest.outputs.iter().map(|file| file.name.as_str());
-    let kept: Vec<&str> = outputs.chain([Manifest::NAME, LOG]).collect();
-    Ok(dir.clear_except(&kept)?)
+    Ok(clear(dir, &manifest)?)
+}
+
+/// Removes what runs left in the folder and `manifest` does not list.
+fn clear(dir: &RunDir, manifest: &Manifest) -> Result<(), StoreError> {
+    let kept: Vec<&str> = manifest.outputs.iter().map(|file| file.name.as_str()).collect();
+    dir.clear_except(&kept)
 }
 
 /// Leaves `failed.json` for a run that failed, so that the reason is at hand without its log.

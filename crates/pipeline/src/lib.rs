@@ -21,7 +21,6 @@ mod tests;
 
 pub use answers::{list, status, why};
 pub use args::{StageArgs, parse};
-pub use console::LOG;
 pub use dag::dag;
 pub use exit::{BAD_INPUT, DONE, ENVIRONMENT, FAILED, Host, Known, Refused, print, run};
 pub use job::{Done, Job, Work, program};

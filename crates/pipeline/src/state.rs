@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs::File, path::Path};
 
-use randlab_store::{InputRef, Manifest, read};
+use randlab_store::{InputRef, Manifest, StoreError, read};
 use toml::Table;
 
 use crate::{
@@ -102,7 +102,13 @@ impl Look<'_> {
 
     fn examine(&mut self, stage: &dyn AnyStage, planned: &Planned) -> State {
         let dir = folder(self.root, &planned.run);
-        let Ok(manifest) = Manifest::read(&dir) else { return unfinished(&dir) };
+        let manifest = match Manifest::read_as(&dir, &planned.run.stage, &planned.run.id) {
+            Ok(manifest) => manifest,
+            Err(damaged @ StoreError::Corrupt { .. }) => {
+                return State::Stale(vec![damaged.to_string()]);
+            }
+            Err(_) => return unfinished(&dir),
+        };
         let mut reasons = damage(stage, &manifest, &dir);
         if manifest.config != planned.digest() {
             reasons.extend(changed_keys(stage, planned, &dir));

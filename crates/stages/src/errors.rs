@@ -29,7 +29,7 @@ const fn file(code: u8) -> Known {
 /// An error that says what of a net or an analysis does not fit, but not where.
 const NAMELESS: Known = Known { code: BAD_INPUT, names_file: false };
 
-/// An error of a crate is known when it has a line here; until then it counts as a failed run.
+/// An error of a crate is known when it has a line here; until then, as with new kinds of known errors, the run failed.
 fn known(error: &(dyn Error + 'static)) -> Option<Known> {
     let store = error.downcast_ref().map(of_store);
     let data = || error.downcast_ref().map(of_data);
@@ -51,15 +51,19 @@ fn of_data(error: &DataError) -> Known {
     match error {
         DataError::Store(error) => of_store(error),
         DataError::Labels(_) | DataError::Moments(_) => NAMELESS,
-        _ => file(BAD_INPUT),
+        DataError::Content { .. } | DataError::Read { .. } => file(BAD_INPUT),
+        _ => file(FAILED),
     }
 }
 
 fn of_net(error: &NnError) -> Known {
     match error {
         NnError::Store(error) => of_store(error),
-        error if error.names_file() => file(BAD_INPUT),
-        _ => NAMELESS,
+        NnError::Checkpoint { .. } => file(BAD_INPUT),
+        NnError::Model(_) | NnError::Parameter { .. } | NnError::Loss(_) | NnError::Tensor(_) => {
+            NAMELESS
+        }
+        _ => file(FAILED),
     }
 }
 
@@ -70,14 +74,16 @@ fn of_train(error: &TrainError) -> Known {
         TrainError::Data(error) => of_data(error),
         TrainError::Net(error) => of_net(error),
         TrainError::Moments(_) | TrainError::Tensor(_) => NAMELESS,
-        _ => file(BAD_INPUT),
+        TrainError::Config { .. } | TrainError::Checkpoint { .. } => file(BAD_INPUT),
+        _ => file(FAILED),
     }
 }
 
 fn of_report(error: &ReportError) -> Known {
     match error {
         ReportError::Store(error) => of_store(error),
-        _ => file(BAD_INPUT),
+        ReportError::Content { .. } | ReportError::Picture { .. } => file(BAD_INPUT),
+        _ => file(FAILED),
     }
 }
 

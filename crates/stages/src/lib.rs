@@ -14,6 +14,7 @@ mod rows;
 mod seeds;
 mod trace;
 mod train;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ pub use report::Report;
 pub use seeds::seeds;
 pub use trace::trace;
 pub use train::{Finetune, Pretrain};
+pub use verify::{VerifyArgs, verify};
 
 /// Every stage, in the order in which data flows through them.
 pub const STAGES: &[&dyn AnyStage] = &[

@@ -4,7 +4,7 @@ use randlab_core::{Digest, Seed};
 use randlab_pipeline::refused;
 
 /// More seeds than any study needs; a larger number is a slip.
-pub(crate) const MOST: usize = 10_000;
+const MOST: u32 = 10_000;
 
 /// Seeds asked for in place of those of every panel: `3`, `0-9`, `0,1`, `0 1 2`, or any mixture; rising. None where `words`
 /// names none.
@@ -22,7 +22,7 @@ pub fn seeds<S: AsRef<str>>(words: &[S]) -> anyhow::Result<Option<Vec<Seed>>> {
         let (first, last) = part.split_once('-').unwrap_or((&part, &part));
         let (first, last): (u32, u32) =
             (first.parse().map_err(|_| bad())?, last.parse().map_err(|_| bad())?);
-        if first > last || last - first >= MOST as u32 || numbers.len() >= MOST {
+        if first > last || last - first >= MOST || numbers.len() >= MOST as usize {
             return Err(refused!(
                 "--seeds: {part}: want a range that rises, of at most {MOST} seeds"
             ));
@@ -40,7 +40,7 @@ pub fn seeds<S: AsRef<str>>(words: &[S]) -> anyhow::Result<Option<Vec<Seed>>> {
 /// What distinguishes the name of a page or pool of these seeds: `s5`, `s0-3`, `s0-3.7`.
 pub(crate) fn suffix(seeds: &[Seed]) -> String {
     let mut ranges: Vec<(i64, i64)> = Vec::new();
-    for seed in seeds.iter().map(|seed| seed.get()) {
+    for seed in seeds.iter().copied().map(Seed::get) {
         match ranges.last_mut() {
             Some((_, last)) if *last + 1 == seed => *last = seed,
             Some(_) | None => ranges.push((seed, seed)),
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn numbers(text: &str) -> Vec<i64> {
-        seeds(&[text]).unwrap().unwrap().iter().map(|seed| seed.get()).collect()
+        seeds(&[text]).unwrap().unwrap().into_iter().map(Seed::get).collect()
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn digest(dir: &Path, name: &str) -> anyhow::Result<String> {
 fn prepared(root: &Path, config: &TrainConfig, image: ImageId) -> anyhow::Result<String> {
     let dir = folder(root, Prepare::NAME, &config.data);
     let (_, row) = row_of(&dir, image)?;
-    let manifest = Manifest::read(&dir)?;
+    let manifest = Manifest::read_as(&dir, "prepare", &config.data)?;
     let mut text = String::new();
     let place = match (row.crop_x, row.crop_y, row.crop_side) {
         (Some(x), Some(y), Some(side)) => {

@@ -117,7 +117,11 @@ fn train(config: &TrainConfig, job: &mut Job<'_>) -> anyhow::Result<Work> {
             let dir = job.input(&run, |name| name == Checkpoint::FINAL)?;
             let path = dir.join(Checkpoint::FINAL);
             let checkpoint = Checkpoint::read(&path)?;
-            Some((path.display().to_string(), checkpoint, Manifest::read(&dir)?.status))
+            Some((
+                path.display().to_string(),
+                checkpoint,
+                Manifest::read_as(&dir, "pretrain", parent)?.status,
+            ))
         }
         None => None,
     };
@@ -173,6 +177,10 @@ impl Hooks for Surroundings<'_, '_> {
         self.0.progress(at.step, at.steps, || {
             format!("steps, loss {:.3}, accuracy {:.2}", at.loss, at.accuracy)
         });
+    }
+
+    fn warn(&mut self, line: &str) {
+        self.0.warn(line);
     }
 
     fn save_every(&self) -> Duration {

@@ -9,6 +9,7 @@ mod batches;
 mod error;
 mod evaluate;
 mod examples;
+mod hooks;
 mod learner;
 mod log;
 mod log_steps;
@@ -20,7 +21,8 @@ mod transfer;
 
 pub use error::TrainError;
 pub use examples::epoch_order;
-pub use run::{Hooks, Inputs, Outcome, Progress, train};
+pub use hooks::{Hooks, Progress};
+pub use run::{Inputs, Outcome, train};
 
 use randlab_nn::checkpoint;
 

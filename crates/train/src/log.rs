@@ -76,6 +76,15 @@ pub(crate) struct UnitsEntry {
 const MISSING: f64 = -1.0;
 
 impl Log {
+    /// Step and layer of every row but those of steps; 0 for the layer of rows that have none.
+    pub fn places(&self) -> impl Iterator<Item = (u64, usize)> {
+        let passes = self.passes.iter().map(|p| (p.step, 0));
+        let layers = self.layers.iter().map(|l| (l.step, l.layer));
+        let activity = self.activity.iter().map(|a| (a.step, a.layer));
+        let units = self.units.iter().map(|u| (u.step, u.layer));
+        passes.chain(layers).chain(activity).chain(units)
+    }
+
     /// The log as matrices `[rows, columns]` f64.
     pub fn tensors(&self) -> BTreeMap<String, TensorData> {
         let steps = self.steps.iter();

@@ -73,7 +73,7 @@ impl<'a> Recorder<'a> {
     /// What is recorded before the first step.
     pub fn begin(&mut self, net: &Net, train: &Examples) -> Result<(), TrainError> {
         // Whatever an earlier configuration left is not part of this run.
-        self.dir.clear_except(&["log.jsonl"])?;
+        self.dir.clear_except::<&str>(&[])?;
         self.pass_holdout(net, 0)?;
         self.pass_train(net, train, 0)?;
         self.layers(net, 0, None)?;

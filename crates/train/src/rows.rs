@@ -5,8 +5,8 @@ use randlab_data::Dataset;
 use randlab_nn::Layer;
 use randlab_recipe::TrainConfig;
 use randlab_store::{
-    RunDir, Status,
-    table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, write_table},
+    RunDir, Status, StoreError,
+    table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, count, write_table},
 };
 
 use crate::{
@@ -31,13 +31,13 @@ pub(crate) struct Facts<'a> {
 
 /// Writes `labels`, `metrics`, `layers` and `runs`, and `activity` where it was measured; returns their file names.
 pub(crate) fn write(facts: &Facts<'_>, dir: &RunDir) -> Result<Vec<String>, TrainError> {
-    write_table(&dir.path("labels.parquet"), labels(facts))?;
-    write_table(&dir.path("metrics.parquet"), metrics(facts))?;
-    write_table(&dir.path("layers.parquet"), layers(facts))?;
+    write_table(&dir.path("labels.parquet"), labels(facts)?)?;
+    write_table(&dir.path("metrics.parquet"), metrics(facts)?)?;
+    write_table(&dir.path("layers.parquet"), layers(facts)?)?;
     write_table(&dir.path("runs.parquet"), vec![run(facts)?])?;
     let mut names = vec!["labels", "metrics", "layers", "runs"];
     if !facts.log.units.is_empty() {
-        write_table(&dir.path("activity.parquet"), activity(facts))?;
+        write_table(&dir.path("activity.parquet"), activity(facts)?)?;
         names.push("activity");
     }
     Ok(names.iter().map(|name| format!("{name}.parquet")).collect())
@@ -49,64 +49,72 @@ fn stage(facts: &Facts<'_>) -> String {
     if upstream { "pretrain" } else { "finetune" }.to_owned()
 }
 
-fn labels(facts: &Facts<'_>) -> Vec<LabelRow> {
+fn labels(facts: &Facts<'_>) -> Result<Vec<LabelRow>, StoreError> {
     let real = facts.data.real(facts.config.split);
     let assigned = facts.train.ids.iter().zip(&facts.train.labels).zip(real);
-    let row = |((&id, &label), &real): ((&u32, &u32), &Option<u32>)| LabelRow {
-        run_id: facts.config.run.id.to_string(),
-        image_id: int(id),
-        split: facts.config.split.name().to_owned(),
-        real: real.map(int),
-        assigned: Some(int(label)),
-        scheme: facts.config.labels.as_ref().name(),
-        ..LabelRow::default()
+    let row = |((&id, &label), &real): ((&u32, &u32), &Option<u32>)| {
+        Ok(LabelRow {
+            run_id: facts.config.run.id.to_string(),
+            image_id: count::<LabelRow, _>("image_id", id)?,
+            split: facts.config.split.name().to_owned(),
+            real: real.map(|real| count::<LabelRow, _>("real", real)).transpose()?,
+            assigned: Some(count::<LabelRow, _>("assigned", label)?),
+            scheme: facts.config.labels.as_ref().name(),
+            ..LabelRow::default()
+        })
     };
     assigned.map(row).collect()
 }
 
-fn metrics(facts: &Facts<'_>) -> Vec<MetricRow> {
-    let batches =
-        facts.log.steps.iter().enumerate().flat_map(|(i, s)| batch_rows(facts, i as u64, s));
+fn metrics(facts: &Facts<'_>) -> Result<Vec<MetricRow>, StoreError> {
+    let mut rows = Vec::new();
+    for (i, s) in facts.log.steps.iter().enumerate() {
+        rows.extend(batch_rows(facts, i as u64, s)?);
+    }
     let n = usize::try_from(facts.steps_per_epoch).unwrap_or(usize::MAX);
-    let epochs = facts.log.steps.chunks_exact(n).enumerate();
-    let epochs = epochs
-        .flat_map(|(i, steps)| epoch_rows(facts, (i as u64 + 1) * facts.steps_per_epoch, steps));
-    let passes = facts.log.passes.iter().flat_map(|p| pass_rows(facts, p));
-    batches.chain(epochs).chain(passes).collect()
+    for (i, steps) in facts.log.steps.chunks_exact(n).enumerate() {
+        rows.extend(epoch_rows(facts, (i as u64 + 1) * facts.steps_per_epoch, steps)?);
+    }
+    for p in &facts.log.passes {
+        rows.extend(pass_rows(facts, p)?);
+    }
+    Ok(rows)
 }
 
-fn batch_rows(facts: &Facts<'_>, step: u64, s: &StepEntry) -> Vec<MetricRow> {
+fn batch_rows(facts: &Facts<'_>, step: u64, s: &StepEntry) -> Result<[MetricRow; 5], StoreError> {
     let train = facts.config.split;
-    let count = u64::from(facts.config.batch);
-    let mean = |metric, sum| averaged(facts, (step, train, true, "batch", metric), sum, count);
-    let plain = |metric, value| MetricRow {
-        value,
-        sum: None,
-        count: None,
-        ..averaged(facts, (step, train, true, "batch", metric), 0.0, 1)
+    let batch = u64::from(facts.config.batch);
+    let mean = |metric, sum| averaged(facts, (step, train, true, "batch", metric), sum, batch);
+    let plain = |metric, value| {
+        let row = averaged(facts, (step, train, true, "batch", metric), 0.0, 1)?;
+        Ok::<_, StoreError>(MetricRow { value, sum: None, count: None, ..row })
     };
-    vec![
-        mean("loss", s.loss_sum),
-        mean("accuracy", s.correct),
-        plain("lr", s.lr),
-        plain("grad_norm", s.grad_norm),
-        plain("update_norm", s.update_norm),
-    ]
+    Ok([
+        mean("loss", s.loss_sum)?,
+        mean("accuracy", s.correct)?,
+        plain("lr", s.lr)?,
+        plain("grad_norm", s.grad_norm)?,
+        plain("update_norm", s.update_norm)?,
+    ])
 }
 
-fn epoch_rows(facts: &Facts<'_>, step: u64, steps: &[StepEntry]) -> [MetricRow; 2] {
-    let count = steps.len() as u64 * u64::from(facts.config.batch);
+fn epoch_rows(
+    facts: &Facts<'_>,
+    step: u64,
+    steps: &[StepEntry],
+) -> Result<[MetricRow; 2], StoreError> {
+    let images = steps.len() as u64 * u64::from(facts.config.batch);
     let total = |of: fn(&StepEntry) -> f64| steps.iter().map(of).sum();
     let row = |metric, sum| {
-        averaged(facts, (step, facts.config.split, true, "epoch", metric), sum, count)
+        averaged(facts, (step, facts.config.split, true, "epoch", metric), sum, images)
     };
-    [row("loss", total(|s| s.loss_sum)), row("accuracy", total(|s| s.correct))]
+    Ok([row("loss", total(|s| s.loss_sum))?, row("accuracy", total(|s| s.correct))?])
 }
 
-fn pass_rows(facts: &Facts<'_>, p: &PassEntry) -> [MetricRow; 2] {
+fn pass_rows(facts: &Facts<'_>, p: &PassEntry) -> Result<[MetricRow; 2], StoreError> {
     let row =
         |metric, sum| averaged(facts, (p.step, p.split, p.assigned, "full", metric), sum, p.count);
-    [row("loss", p.loss_sum), row("accuracy", p.correct)]
+    Ok([row("loss", p.loss_sum)?, row("accuracy", p.correct)?])
 }
 
 /// A row whose value is a sum over images divided once by their number.
@@ -114,52 +122,59 @@ fn averaged(
     facts: &Facts<'_>,
     (step, split, assigned, pass, metric): (u64, Split, bool, &str, &str),
     sum: f64,
-    count: u64,
-) -> MetricRow {
-    MetricRow {
+    images: u64,
+) -> Result<MetricRow, StoreError> {
+    Ok(MetricRow {
         stage: stage(facts),
         run_id: facts.config.run.id.to_string(),
-        step: long(step),
+        step: count::<MetricRow, _>("step", step)?,
         split: split.name().to_owned(),
         labels: if assigned { "assigned" } else { "real" }.to_owned(),
         pass: pass.to_owned(),
         metric: metric.to_owned(),
         epoch: step as f64 / facts.steps_per_epoch as f64,
-        value: sum / count as f64,
+        value: sum / images as f64,
         sum: Some(sum),
-        count: Some(long(count)),
-    }
+        count: Some(count::<MetricRow, _>("count", images)?),
+    })
 }
 
-fn activity(facts: &Facts<'_>) -> Vec<ActivityRow> {
-    let row = |u: &UnitsEntry| ActivityRow {
-        stage: stage(facts),
-        run_id: facts.config.run.id.to_string(),
-        step: long(u.step),
-        layer: facts.layers[u.layer].name.clone(),
-        active_on: int(u.active_on),
-        layer_index: int(u32::try_from(u.layer).unwrap_or(u32::MAX)),
-        n_images: int(u32::try_from(facts.data.ids(Split::Holdout).len()).unwrap_or(u32::MAX)),
-        n_units: long(u.units),
+fn activity(facts: &Facts<'_>) -> Result<Vec<ActivityRow>, StoreError> {
+    let images = facts.data.ids(Split::Holdout).len();
+    let row = |u: &UnitsEntry| {
+        Ok(ActivityRow {
+            stage: stage(facts),
+            run_id: facts.config.run.id.to_string(),
+            step: count::<ActivityRow, _>("step", u.step)?,
+            layer: facts.layers[u.layer].name.clone(),
+            active_on: count::<ActivityRow, _>("active_on", u.active_on)?,
+            layer_index: count::<ActivityRow, _>("layer_index", u.layer)?,
+            n_images: count::<ActivityRow, _>("n_images", images)?,
+            n_units: count::<ActivityRow, _>("n_units", u.units)?,
+        })
     };
     facts.log.units.iter().map(row).collect()
 }
 
-fn layers(facts: &Facts<'_>) -> Vec<LayerRow> {
+fn layers(facts: &Facts<'_>) -> Result<Vec<LayerRow>, StoreError> {
     let mut rows = Vec::new();
-    let row = |step, layer: usize, metric: &str, value| LayerRow {
-        stage: stage(facts),
-        run_id: facts.config.run.id.to_string(),
-        step: long(step),
-        layer: facts.layers[layer].name.clone(),
-        metric: metric.to_owned(),
-        layer_index: int(u32::try_from(layer).unwrap_or(u32::MAX)),
-        value,
+    let row = |step: u64, layer: usize, metric: &str, value| {
+        Ok::<_, StoreError>(LayerRow {
+            stage: stage(facts),
+            run_id: facts.config.run.id.to_string(),
+            step: count::<LayerRow, _>("step", step)?,
+            layer: facts.layers[layer].name.clone(),
+            metric: metric.to_owned(),
+            layer_index: count::<LayerRow, _>("layer_index", layer)?,
+            value,
+        })
     };
     for a in &facts.log.activity {
         let numbers =
             [("active_fraction", a.active), ("dead_fraction", a.dead), ("output_rms", a.rms)];
-        rows.extend(numbers.map(|(metric, value)| row(a.step, a.layer, metric, value)));
+        for (metric, value) in numbers {
+            rows.push(row(a.step, a.layer, metric, value)?);
+        }
     }
     for entry in &facts.log.layers {
         let start = facts.log.layers.iter().find(|e| e.layer == entry.layer);
@@ -171,10 +186,12 @@ fn layers(facts: &Facts<'_>) -> Vec<LayerRow> {
             ("update_norm", entry.update),
         ];
         for (metric, value) in numbers {
-            rows.extend(value.map(|value| row(entry.step, entry.layer, metric, value)));
+            if let Some(value) = value {
+                rows.push(row(entry.step, entry.layer, metric, value)?);
+            }
         }
     }
-    rows
+    Ok(rows)
 }
 
 #[expect(clippy::too_many_lines, reason = "one line per column")]
@@ -191,6 +208,7 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
     let optimizer = c.optimizer.as_ref();
     let first = facts.layers.first().map_or("", |l| &l.name);
     let parameters = facts.layers.iter().map(Layer::parameters);
+    let transferred = c.transfer.as_ref().map_or(0, |t| t.layers);
     Ok(RunRow {
         stage: stage(facts),
         run_id: c.run.id.to_string(),
@@ -204,43 +222,37 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         stream_seed: c.seed.get(),
         arch: Some(c.model.kind().to_owned()),
         model: Some(json(serde_json::to_value(&c.model))?),
-        n_parameters: Some(long(parameters.sum::<usize>() as u64)),
-        n_train: Some(long(facts.train.len() as u64)),
-        n_holdout: Some(long(facts.data.ids(Split::Holdout).len() as u64)),
-        n_classes: Some(int(scheme.outputs(facts.data.classes()))),
+        n_parameters: Some(count::<RunRow, _>("n_parameters", parameters.sum::<usize>())?),
+        n_train: Some(count::<RunRow, _>("n_train", facts.train.len())?),
+        n_holdout: Some(count::<RunRow, _>("n_holdout", facts.data.ids(Split::Holdout).len())?),
+        n_classes: Some(count::<RunRow, _>("n_classes", scheme.outputs(facts.data.classes()))?),
         label_kind: Some(c.labels.kind().to_owned()),
-        n_random_classes: labels.random_classes.map(int),
+        n_random_classes: labels
+            .random_classes
+            .map(|n| count::<RunRow, _>("n_random_classes", n))
+            .transpose()?,
         label_noise_kind: labels.noise.map(str::to_owned),
         noise_ratio: labels.noise_ratio,
         init: Some(c.init.law.kind().to_owned()),
         init_scale: Some(c.init.scale.get(first).copied().unwrap_or(1.0)),
         transfer: Some(c.transfer.as_ref().map_or("none", |t| t.weights.name()).to_owned()),
-        n_layers_transferred: Some(c.transfer.as_ref().map_or(0, |t| int(t.layers))),
+        n_layers_transferred: Some(count::<RunRow, _>("n_layers_transferred", transferred)?),
         norm: c.transfer.as_ref().map(|t| t.norm.name().to_owned()),
         parent_run_id: c.parent().map(ToString::to_string),
-        n_layers_frozen: Some(int(c.frozen)),
+        n_layers_frozen: Some(count::<RunRow, _>("n_layers_frozen", c.frozen)?),
         optimizer: Some(c.optimizer.kind().to_owned()),
         lr: Some(c.schedule.as_ref().initial()),
         lr_schedule: Some(json(serde_json::to_value(&c.schedule))?),
         momentum: optimizer.momentum(),
         weight_decay: optimizer.weight_decay(),
-        batch_size: Some(int(c.batch)),
+        batch_size: Some(count::<RunRow, _>("batch_size", c.batch)?),
         epochs: Some(facts.step as f64 / facts.steps_per_epoch as f64),
-        steps: Some(long(facts.step)),
+        steps: Some(count::<RunRow, _>("steps", facts.step)?),
         status: facts.status.name().to_owned(),
         target_train_accuracy: c.target,
         final_train_accuracy: Some(facts.accuracy),
         config_digest: digest.to_string(),
         fingerprint: facts.fingerprint.to_string(),
-        stage_version: int(STAGE_VERSION),
+        stage_version: count::<RunRow, _>("stage_version", STAGE_VERSION)?,
     })
-}
-
-/// Counts in tables are Int32; ids and sizes stay far below its limit.
-fn int(x: u32) -> i32 {
-    i32::try_from(x).unwrap_or(i32::MAX)
-}
-
-fn long(x: u64) -> i64 {
-    i64::try_from(x).unwrap_or(i64::MAX)
 }

@@ -1,10 +1,10 @@
 //! A run from its first to its last step: the loop, and how it goes on after a stop.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use randlab_core::Digest;
 use randlab_data::Dataset;
-use randlab_nn::{Checkpoint, RunsOn};
+use randlab_nn::{Checkpoint, Parameters, RunsOn};
 use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status};
 
@@ -12,10 +12,11 @@ use crate::{
     TrainError,
     batches::Batches,
     examples::Examples,
+    hooks::{Hooks, Progress},
     learner::Learner,
     log::StepEntry,
     recorder::{Finished, Recorder},
-    resume::State,
+    resume::{State, restore},
     transfer,
 };
 
@@ -27,29 +28,6 @@ pub struct Inputs<'a> {
     pub parent: Option<(&'a str, &'a Checkpoint)>,
     /// What the net runs on.
     pub device: &'a RunsOn,
-}
-
-/// What a run asks its surroundings.
-pub trait Hooks {
-    /// True when the run should save its state and leave.
-    fn stop(&self) -> bool;
-    /// Called after each step.
-    fn progress(&mut self, at: &Progress);
-    /// Time between saved states.
-    fn save_every(&self) -> Duration;
-}
-
-/// Where a run is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// Optimiser steps done.
-    pub step: u64,
-    /// Steps of the longest possible run.
-    pub steps: u64,
-    /// Mean loss of the last minibatch, nat.
-    pub loss: f64,
-    /// Its accuracy.
-    pub accuracy: f64,
 }
 
 /// How [`train`] ended.
@@ -87,7 +65,7 @@ pub fn train(
     dir: &RunDir,
     hooks: &mut dyn Hooks,
 ) -> Result<Outcome, TrainError> {
-    let mut run = Run::start(config, fingerprint, inputs, dir)?;
+    let mut run = Run::start(config, fingerprint, inputs, dir, hooks)?;
     let begun = Instant::now();
     let before = run.seconds;
     let mut saved = Instant::now();
@@ -125,6 +103,7 @@ impl<'a> Run<'a> {
         fingerprint: &'a Digest,
         inputs: &Inputs<'a>,
         dir: &'a RunDir,
+        hooks: &mut dyn Hooks,
     ) -> Result<Self, TrainError> {
         let (data, device) = (inputs.data, inputs.device);
         let wrong =
@@ -134,30 +113,30 @@ impl<'a> Run<'a> {
             .ok_or_else(|| wrong(format!("{} has no real labels", data.source())))?;
         let batches = Batches::new(train, config.batch, config.seed).map_err(wrong)?;
         let steps = batches.per_epoch() * u64::from(config.epochs);
-        let saved = State::read(dir.root(), fingerprint)?;
-        let first = match &saved {
-            Some(state) => state.parameters.clone(),
-            None => transfer::first_weights(config, inputs)?,
+        let classes = scheme.outputs(data.classes()) as usize;
+        let layers = randlab_nn::layers(&config.model, data.shape(), classes)?.len();
+        let build = |parameters: &Parameters| Learner::new(config, data, parameters, device);
+        let saved = restore(dir.root(), fingerprint, (steps, layers), &build, hooks)?;
+        let (saved, learner) = match saved {
+            Some((state, learner)) => (Some(state), learner),
+            None => (None, build(&transfer::first_weights(config, inputs)?)?),
         };
-        let learner = Learner::new(config, data, &first, device)?;
         let recorder = Recorder::new(config, fingerprint, (data, device), dir, steps)?;
         let mut run =
             Self { config, learner, batches, recorder, step: 0, steps, done: false, seconds: 0.0 };
         match saved {
-            Some(state) => run.resume(state)?,
+            Some(state) => run.resume(state),
             None => run.recorder.begin(run.learner.net(), run.batches.examples())?,
         }
         run.batches.shuffle(run.step);
         Ok(run)
     }
 
-    fn resume(&mut self, state: State) -> Result<(), TrainError> {
-        self.learner.import(&state.optimizer)?;
+    fn resume(&mut self, state: State) {
         self.step = state.step;
         self.seconds = state.seconds;
         self.recorder.log = state.log;
         self.done = self.ends_here();
-        Ok(())
     }
 
     /// One optimiser step with everything that is due after it.

@@ -74,11 +74,12 @@ struct Test {
     stop_after: u64,
     eager: bool,
     calls: Cell<u64>,
+    warned: Vec<String>,
 }
 
 impl Test {
     fn never() -> Self {
-        Self { stop_after: u64::MAX, eager: false, calls: Cell::new(0) }
+        Self { stop_after: u64::MAX, eager: false, calls: Cell::new(0), warned: Vec::new() }
     }
 }
 
@@ -89,6 +90,10 @@ impl Hooks for Test {
     }
 
     fn progress(&mut self, _: &Progress) {}
+
+    fn warn(&mut self, line: &str) {
+        self.warned.push(line.to_owned());
+    }
 
     fn save_every(&self) -> Duration {
         if self.eager { Duration::ZERO } else { Duration::from_hours(1) }
@@ -194,6 +199,38 @@ fn a_run_stopped_anywhere_ends_with_the_same_bytes() {
 }
 
 #[test]
+fn a_damaged_state_is_refused_by_name_and_the_run_ends_with_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    let config = TrainConfig { epochs: 6, ..config() };
+    let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
+    run(&config, &data, &whole, &mut Test::never()).unwrap();
+    run(&config, &data, &broken, &mut Test { stop_after: 13, ..Test::never() }).unwrap();
+    let file = broken.join("resume.safetensors");
+    let good = fs::read(&file).unwrap();
+    let header = usize::try_from(u64::from_le_bytes(*good.first_chunk().unwrap())).unwrap();
+    // Spread over the whole file, and over its header.
+    let flips = (0..60).map(|i| i * good.len() / 60).chain((0..60).map(|i| 8 + i * header / 60));
+    let mut refused = 0;
+    for (i, at) in flips.enumerate() {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (i % 8);
+        randlab_store::publish(&file, &bytes).unwrap();
+        let mut hooks = Test::never();
+        run(&config, &data, &broken, &mut hooks).unwrap();
+        assert!(contents(&whole) == contents(&broken), "bit {} of byte {at}", i % 8);
+        assert!(hooks.warned.iter().all(|line| line.contains("broken/resume.safetensors: ")));
+        refused += hooks.warned.len();
+    }
+    assert!(refused >= 118, "{refused}");
+    // The untouched one is used.
+    randlab_store::publish(&file, &good).unwrap();
+    let mut hooks = Test::never();
+    run(&config, &data, &broken, &mut hooks).unwrap();
+    assert!(hooks.warned.is_empty() && hooks.calls.get() == 5, "{:?}", hooks.calls);
+}
+
+#[test]
 fn state_of_another_configuration_is_not_used() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
@@ -214,8 +251,12 @@ fn damaged_state_is_named_and_not_trained_on() {
     let state = out.join("resume.safetensors");
     let half = fs::read(&state).unwrap();
     randlab_store::publish(&state, &half[..half.len() / 2]).unwrap();
-    let message = run(&config(), &data, &out, &mut Test::never()).unwrap_err().to_string();
-    assert!(message.contains("resume.safetensors"), "{message}");
+    let mut hooks = Test::never();
+    run(&config(), &data, &out, &mut hooks).unwrap();
+    let [line] = &hooks.warned[..] else { panic!("{:?}", hooks.warned) };
+    assert!(line.contains("resume.safetensors: ") && line.contains("from the beginning"), "{line}");
+    // All 480 steps, none of them taken over.
+    assert_eq!(hooks.calls.get(), 480);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use randlab_align::{
 use randlab_moments::{Eigenbasis, Filters, Mat, MomentsError};
 use randlab_recipe::AlignConfig;
 use randlab_store::{
-    TensorData, TensorFile,
-    table::{AlignmentRow, SpectrumRow},
+    StoreError, TensorData, TensorFile,
+    table::{AlignmentRow, SpectrumRow, count},
 };
 use serde_json::json;
 
@@ -47,10 +47,10 @@ impl Tables {
             run_id: config.run.id.to_string(),
             step,
             layer: net.layer.clone(),
-            dim: int(filters.dim()),
-            n_runs: int(nets.len()),
-            n_filters: long(filters.count() as u64),
-            n_patches: data.count.map(long),
+            dim: count::<AlignmentRow, _>("dim", filters.dim())?,
+            n_runs: count::<AlignmentRow, _>("n_runs", nets.len())?,
+            n_filters: count::<AlignmentRow, _>("n_filters", filters.count())?,
+            n_patches: data.count.map(|n| count::<AlignmentRow, _>("n_patches", n)).transpose()?,
             misalignment: score.value,
             floor: score.floor,
             misalignment_se: score.se,
@@ -58,14 +58,14 @@ impl Tables {
             random_sd: score.null.map(|n| n.sd),
             random_lo: score.null.map(|n| n.lo),
             random_hi: score.null.map(|n| n.hi),
-            n_random_bases: int(config.random_bases as usize),
+            n_random_bases: count::<AlignmentRow, _>("n_random_bases", config.random_bases)?,
             mean_weight_norm,
             mean_weight_se,
             profile_fit_rate: learnt.map(|f| f.rate),
             profile_fit_correlation: learnt.map(|f| f.correlation),
             profile_init_correlation: initial.as_deref().and_then(fit).map(|f: Fit| f.correlation),
         });
-        self.spectra.extend(spectra(config, net, data, step, &filters, profile.as_deref()));
+        self.spectra.extend(spectra(config, net, data, step, &filters, profile.as_deref())?);
         Ok(())
     }
 }
@@ -86,14 +86,14 @@ impl Score {
         nets: &[Filters],
         covariance: &Mat<f64>,
     ) -> Result<Self, AlignError> {
-        let count: usize = nets.iter().map(Filters::count).sum();
-        if count <= data.basis.dim() + 1 {
+        let filters: usize = nets.iter().map(Filters::count).sum();
+        if filters <= data.basis.dim() + 1 {
             return Ok(Self::default());
         }
         let null = random_bases(covariance, config.random_bases, config.run.seed)?;
         let (value, floor, se) = if nets.len() == 1 {
             let distinct = data.basis.spaces.len() == data.basis.dim();
-            let floor = misalignment_floor(count as u64, data.basis.dim()).filter(|_| distinct);
+            let floor = misalignment_floor(filters as u64, data.basis.dim()).filter(|_| distinct);
             (misalignment(&data.basis, covariance)?, floor, None)
         } else {
             let pooled = pooled_misalignment(&data.basis, nets)?;
@@ -110,7 +110,7 @@ fn spectra(
     step: i64,
     filters: &Filters,
     profile: Option<&[f64]>,
-) -> Vec<SpectrumRow> {
+) -> Result<Vec<SpectrumRow>, StoreError> {
     let covariance = filters.covariance();
     let variances = transfer_variances(&data.basis, &covariance);
     let moments = energy_profile(&data.basis, filters);
@@ -121,20 +121,22 @@ fn spectra(
             rows.push(SpectrumRow {
                 run_id: config.run.id.to_string(),
                 step,
-                component: int(i),
+                component: count::<SpectrumRow, _>("component", i)?,
                 layer: net.layer.clone(),
                 data_eigenvalue: data.basis.values[i],
-                eigenspace: int(number),
-                multiplicity: int(space.len()),
+                eigenspace: count::<SpectrumRow, _>("eigenspace", number)?,
+                multiplicity: count::<SpectrumRow, _>("multiplicity", space.len())?,
                 sphericity_chi2: test.map(|(chi2, _)| chi2),
-                sphericity_dof: test.and_then(|(_, dof)| i32::try_from(dof).ok()),
+                sphericity_dof: test
+                    .map(|(_, dof)| count::<SpectrumRow, _>("sphericity_dof", dof))
+                    .transpose()?,
                 weight_variance: variances[i],
                 weight_moment: moments[i],
                 delta_energy: profile.map(|p| p[i]),
             });
         }
     }
-    rows
+    Ok(rows)
 }
 
 /// `data/...` and `weights/...`: mean `[d]`, covariance `[d, d]`, eigenvalues `[d]` falling, eigenvectors `[d, d]`, one per row.
@@ -163,12 +165,4 @@ pub(super) fn basis_file(
     let header = json!({ "layer": net.layer, "shape": net.shape, "filters": filters.count() });
     let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor));
     Ok(TensorFile { header, tensors: BTreeMap::from(tensors) })
-}
-
-fn int(x: usize) -> i32 {
-    i32::try_from(x).unwrap_or(i32::MAX)
-}
-
-fn long(x: u64) -> i64 {
-    i64::try_from(x).unwrap_or(i64::MAX)
 }

@@ -6,30 +6,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use randlab_pipeline::{LOG, refused};
+use randlab_pipeline::refused;
 use randlab_store::{
     Manifest, StoreError,
     table::{AnyTable, Value},
 };
 
 use super::findings::Side;
-
 use crate::STAGES;
 
 /// Files of a run by their paths in its folder.
-pub(super) type Files = BTreeSet<String>;
+pub(crate) type Files = BTreeSet<String>;
 
 /// What a run is about, whatever it is called: the columns of its row in `runs` that say so.
 const ABOUT: [&str; 4] = ["experiment", "panel", "arm", "seed"];
 
 /// What says how a run was made rather than what came out of it.
-const RECORDS: [&str; 4] = [Manifest::NAME, LOG, "resume.safetensors", "failed.json"];
+const RECORDS: [&str; 4] = [Manifest::NAME, "log.jsonl", "resume.safetensors", "failed.json"];
 
 /// A finished run.
-pub(super) struct Run {
-    stage: String,
-    id: String,
-    dir: PathBuf,
+pub(crate) struct Run {
+    pub stage: String,
+    pub id: String,
+    pub dir: PathBuf,
     /// None for what has no row in `runs`, such as pages.
     about: Option<[String; 4]>,
 }
@@ -100,7 +99,7 @@ fn list(dir: &Path) -> Result<BTreeMap<String, PathBuf>, StoreError> {
 ///
 /// # Errors
 /// When it cannot be listed or there are none.
-pub(super) fn runs(root: &Path) -> anyhow::Result<Vec<Run>> {
+pub(crate) fn runs(root: &Path) -> anyhow::Result<Vec<Run>> {
     let mut runs = Vec::new();
     for (stage, dir) in list(root)?.into_iter().filter(|(_, dir)| dir.is_dir()) {
         for (id, dir) in list(&dir)?.into_iter().filter(|(_, d)| d.join(Manifest::NAME).exists()) {

@@ -4,7 +4,7 @@
 //! their names, and runs are matched by what they are about rather than by what they are called.
 
 mod findings;
-mod folder;
+pub(crate) mod folder;
 mod tables;
 mod tensors;
 #[cfg(test)]
