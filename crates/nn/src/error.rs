@@ -35,13 +35,3 @@ pub enum NnError {
     #[error("tensor operation failed: {}", .0.to_string().lines().next().unwrap_or_default())]
     Tensor(#[from] candle_core::Error),
 }
-
-impl NnError {
-    /// Whether the message begins with the file it is about.
-    pub const fn names_file(&self) -> bool {
-        match self {
-            Self::Checkpoint { .. } | Self::Store(_) => true,
-            Self::Model(_) | Self::Parameter { .. } | Self::Loss(_) | Self::Tensor(_) => false,
-        }
-    }
-}
