@@ -6,8 +6,10 @@ mod digest;
 mod id;
 mod json;
 mod kinds;
+pub mod range;
 mod run;
 mod seed;
+mod words;
 
 pub use digest::{Digest, Hasher};
 pub use id::{IdError, RunId};

@@ -2,27 +2,22 @@
 //! machine mean little.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
 
-use std::collections::BTreeMap;
-
 use candle_core::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use randlab_core::Seed;
 use randlab_kernels::{LineAligned, prepare_process};
-use randlab_nn::{Net, Optim, init, layers};
-use randlab_recipe::{ConvLayer, InitLaw, InitSpec, ModelSpec, Optimizer, Stem};
+use randlab_nn::{
+    Architectures, Cnn, Cnn2, ConvLayer, CrossEntropy, InitSpec, Laws, Loss, Mlp, Net, Optim,
+    ResNet, Sgd, Stem, Targets, Vgg, Wrn, init, layers,
+};
 
 #[global_allocator]
 static HEAP: LineAligned = LineAligned;
 
 /// Name, net, input `[C, H, W]` and images per step.
-fn nets() -> Vec<(&'static str, ModelSpec, [usize; 3], usize)> {
-    let cnn2 = |filters, stride| ModelSpec::Cnn2 {
-        kernel: 3,
-        filters,
-        stride,
-        padding: 0,
-        pool: 1,
-        hidden: 64,
+fn nets() -> Vec<(&'static str, Architectures, [usize; 3], usize)> {
+    let cnn2 = |filters, stride| {
+        Cnn2 { kernel: 3, filters, stride, padding: 0, pool: 1, hidden: 64 }.into()
     };
     let image = [3, 32, 32];
     vec![
@@ -31,33 +26,29 @@ fn nets() -> Vec<(&'static str, ModelSpec, [usize; 3], usize)> {
         ("cnn2-256-stride1", cnn2(256, 1), image, 128),
         (
             "cnn2-256-pool",
-            ModelSpec::Cnn2 { kernel: 5, filters: 256, stride: 1, padding: 0, pool: 2, hidden: 64 },
+            Cnn2 { kernel: 5, filters: 256, stride: 1, padding: 0, pool: 2, hidden: 64 }.into(),
             image,
             128,
         ),
         (
             "cnn-32",
-            ModelSpec::Cnn {
+            Cnn {
                 convs: vec![
                     ConvLayer { filters: 32, stride: 2, pool: 1 },
                     ConvLayer { filters: 32, stride: 1, pool: 2 },
                     ConvLayer { filters: 32, stride: 1, pool: 1 },
                 ],
                 hidden: vec![64],
-            },
+            }
+            .into(),
             image,
             128,
         ),
-        ("vgg-quarter", ModelSpec::Vgg { depth: 16, width: 0.25, batch_norm: false }, image, 128),
-        (
-            "resnet-quarter",
-            ModelSpec::ResNet { depth: 18, stem: Stem::Cifar, width: 0.25 },
-            image,
-            128,
-        ),
-        ("wrn-10-2", ModelSpec::Wrn { depth: 10, width: 2, kernel: 3 }, image, 128),
-        ("mlp-30-2048-256", ModelSpec::Mlp { hidden: vec![2048, 256] }, [30, 1, 1], 125),
-        ("mlp-30-256-256", ModelSpec::Mlp { hidden: vec![256, 256] }, [30, 1, 1], 100),
+        ("vgg-quarter", Vgg { depth: 16, width: 0.25, batch_norm: false }.into(), image, 128),
+        ("resnet-quarter", ResNet { depth: 18, stem: Stem::Cifar, width: 0.25 }.into(), image, 128),
+        ("wrn-10-2", Wrn { depth: 10, width: 2, kernel: 3 }.into(), image, 128),
+        ("mlp-30-2048-256", Mlp { hidden: vec![2048, 256] }.into(), [30, 1, 1], 125),
+        ("mlp-30-256-256", Mlp { hidden: vec![256, 256] }.into(), [30, 1, 1], 100),
     ]
 }
 
@@ -71,19 +62,20 @@ fn steps(c: &mut Criterion) {
     group.sample_size(20);
     for (name, model, [ch, h, w], n) in nets() {
         let shapes = layers(&model, [ch, h, w], 10).unwrap();
-        let spec = InitSpec { law: InitLaw::He, scale: BTreeMap::new(), odd_inputs: 1.0 };
+        let spec = InitSpec::of(Laws::He);
         let parameters = init(&shapes, &spec, Seed::new(0)).unwrap();
         let net = Net::new(&model, [ch, h, w], 10, &parameters, DType::F32).unwrap();
-        let sgd = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+        let sgd = Sgd { momentum: 0.9, weight_decay: 0.0 }.into();
         let mut optim = Optim::new(&sgd, &net).unwrap();
         let x = Tensor::from_vec(wave(n * ch * h * w), (n, ch, h, w), &Device::Cpu).unwrap();
         let labels: Vec<u32> = (0..10).cycle().take(n).collect();
-        let y = Tensor::from_vec(labels, n, &Device::Cpu).unwrap();
+        let y = Targets::Classes(Tensor::from_vec(labels, n, &Device::Cpu).unwrap());
         group.throughput(Throughput::Elements(n as u64));
         group.bench_function(name, |b| {
             b.iter(|| {
-                let pass = net.pass(&x, &y).unwrap();
-                optim.step(&net, &pass.grads, 1e-3).unwrap()
+                let (outputs, tape) = net.forward_train(&x).unwrap();
+                let (_, grad) = CrossEntropy {}.value_and_gradient(&outputs, &y, None).unwrap();
+                optim.step(&net, &tape.backward(grad).unwrap(), 1e-3).unwrap()
             });
         });
     }

@@ -1,25 +1,33 @@
-//! Networks, their seeded initial weights, optimisers and learning-rate schedules.
+//! Networks, their seeded initial weights, losses, optimisers, learning-rate schedules and checkpoints.
 //!
-//! A net is described by [`randlab_recipe::ModelSpec`] and built once, here. Its parameters are kept in name order and travel
+//! A net is described by [`Architectures`] and built once, here. Its parameters are kept in name order and travel
 //! as plain arrays ([`Parameters`]), together with the running statistics of batch norms, so that checkpoints and tables do
 //! not depend on candle.
 
+pub mod checkpoint;
 mod device;
 mod error;
 mod init;
-mod models;
+mod laws;
+mod losses;
 mod net;
-mod optim;
+mod nets;
+mod optimisers;
 mod plan;
-mod schedule;
+mod schedules;
 mod shape;
 
+pub use checkpoint::Checkpoint;
 pub use device::RunsOn;
 pub use error::NnError;
-pub use init::init;
-pub use net::{Net, Pass, Visit};
-pub use optim::{Optim, StepNorms};
-pub use schedule::lr_at;
+pub use init::{InitSpec, init};
+pub use laws::{He, Law, Laws, Lecun, TruncatedNormal};
+pub use losses::*;
+pub use net::{Net, Tape, Visit};
+pub use nets::*;
+pub use optimisers::{Adam, Optim, Optimizer, Optimizers, Sgd, StepNorms, Update};
+pub use plan::NetPlan;
+pub use schedules::{Constant, Cosine, Divide, Schedule, Schedules};
 pub use shape::{Layer, layers};
 
 use std::collections::BTreeMap;

@@ -3,15 +3,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
-use randlab_kernels::{
-    Applied, ConvSpec, PoolSpec, Statistics, TensorGradients, softmax_cross_entropy,
-    softmax_cross_entropy_gradient,
-};
-use randlab_recipe::ModelSpec;
+use randlab_kernels::{Applied, ConvSpec, PoolSpec, Statistics, TensorGradients};
 
 use crate::{
-    Layer, NnError, Parameter, Parameters,
-    plan::{Op, Plan, Step},
+    Architectures, Layer, NetPlan, NnError, Parameter, Parameters,
+    plan::{Op, Step},
     shape::{MEAN, VARIANCE},
 };
 
@@ -20,7 +16,7 @@ const MOMENTUM: f64 = 0.1;
 
 /// A net with its parameters.
 pub struct Net {
-    plan: Plan,
+    plan: NetPlan,
     vars: BTreeMap<String, Var>,
     /// Running statistics of batch norms, and what is fixed.
     buffers: BTreeMap<String, Var>,
@@ -46,13 +42,13 @@ impl Net {
     /// [`NnError::Model`] when the net does not fit its input, [`NnError::Parameter`] when a tensor is missing or of another
     /// shape.
     pub fn new(
-        spec: &ModelSpec,
+        spec: &Architectures,
         input: [usize; 3],
         classes: usize,
         parameters: &Parameters,
         dtype: DType,
     ) -> Result<Self, NnError> {
-        let plan = Plan::new(spec, input, classes)?;
+        let plan = NetPlan::new(spec, input, classes)?;
         let (mut vars, mut buffers) = (BTreeMap::new(), BTreeMap::new());
         let new = |name: &str, shape: &[usize]| variable(name, shape, parameters.get(name), dtype);
         for layer in &plan.layers {
@@ -143,9 +139,9 @@ impl Net {
         Ok(y)
     }
 
-    /// Training: logits, mean cross-entropy and its gradients for inputs `[N, C, H, W]` and labels `[N]` u32. Batch norms use
-    /// the statistics of the batch, and move their running ones towards them.
-    pub fn pass(&self, x: &Tensor, labels: &Tensor) -> Result<Pass, NnError> {
+    /// Training: outputs `[N, classes]` for inputs `[N, C, H, W]`, and what their gradient needs to go back. Batch norms use the
+    /// statistics of the batch, and move their running ones towards them.
+    pub fn forward_train(&self, x: &Tensor) -> Result<(Tensor, Tape<'_>), NnError> {
         let steps = &self.plan.steps;
         let (mut values, mut applied) = (vec![x.clone()], Vec::with_capacity(steps.len()));
         for step in steps {
@@ -156,38 +152,8 @@ impl Net {
             values.push(next.y().clone());
             applied.push(next);
         }
-        // From here on each layer holds what its gradients need, and nothing else does.
-        let logits = values.swap_remove(steps.len());
-        drop(values);
-        let loss = softmax_cross_entropy(&logits, labels)?;
-        let grads = self.backward(applied, softmax_cross_entropy_gradient(&logits, labels)?)?;
-        Ok(Pass { logits, loss, grads })
-    }
-
-    /// Gradients of all parameters, given that of the logits.
-    fn backward(&self, mut applied: Vec<Applied>, logits: Tensor) -> Result<GradStore, NnError> {
-        let mut of_values: Vec<Option<Tensor>> = vec![None; applied.len()];
-        of_values.push(Some(logits));
-        let mut grads = GradStore::default();
-        // What a layer held is given back as soon as its gradients are known.
-        while let (Some(layer), Some(grad)) = (applied.pop(), of_values.pop()) {
-            let step = &self.plan.steps[applied.len()];
-            let Some(grad) = grad else { continue };
-            let grad = grad.reshape(layer.y().shape())?;
-            let TensorGradients { x, plus, w, b } = layer.gradients(&grad, step.from > 0)?;
-            add(&mut of_values[step.from], x)?;
-            if let Some(to) = step.plus() {
-                add(&mut of_values[to], plus)?;
-            }
-            if let Some(name) = self.owner(step.op) {
-                for (suffix, grad) in [("weight", w), ("bias", b)] {
-                    if let Some(grad) = grad {
-                        grads.insert(self.tensor(name, suffix)?, grad);
-                    }
-                }
-            }
-        }
-        Ok(grads)
+        // Once the other values are dropped each layer holds what its gradients need, and nothing else does.
+        Ok((values.swap_remove(steps.len()), Tape { net: self, applied }))
     }
 
     /// A step applied to the values so far.
@@ -294,14 +260,39 @@ fn add(total: &mut Option<Tensor>, part: Option<Tensor>) -> Result<(), NnError> 
     Ok(())
 }
 
-/// What one forward and backward pass gives.
-pub struct Pass {
-    /// `[N, classes]`
-    pub logits: Tensor,
-    /// Mean cross-entropy, nat, a tensor without dimensions.
-    pub loss: Tensor,
-    /// Gradients of the loss by all parameters.
-    pub grads: GradStore,
+/// The steps of a net as they were applied to a batch.
+pub struct Tape<'a> {
+    net: &'a Net,
+    applied: Vec<Applied>,
+}
+
+impl Tape<'_> {
+    /// Gradients of all parameters, given that of the outputs `[N, classes]`.
+    pub fn backward(self, outputs: Tensor) -> Result<GradStore, NnError> {
+        let Self { net, mut applied } = self;
+        let mut of_values: Vec<Option<Tensor>> = vec![None; applied.len()];
+        of_values.push(Some(outputs));
+        let mut grads = GradStore::default();
+        // What a layer held is given back as soon as its gradients are known.
+        while let (Some(layer), Some(grad)) = (applied.pop(), of_values.pop()) {
+            let step = &net.plan.steps[applied.len()];
+            let Some(grad) = grad else { continue };
+            let grad = grad.reshape(layer.y().shape())?;
+            let TensorGradients { x, plus, w, b } = layer.gradients(&grad, step.from > 0)?;
+            add(&mut of_values[step.from], x)?;
+            if let Some(to) = step.plus() {
+                add(&mut of_values[to], plus)?;
+            }
+            if let Some(name) = net.owner(step.op) {
+                for (suffix, grad) in [("weight", w), ("bias", b)] {
+                    if let Some(grad) = grad {
+                        grads.insert(net.tensor(name, suffix)?, grad);
+                    }
+                }
+            }
+        }
+        Ok(grads)
+    }
 }
 
 /// A tensor as a plain array of f32.

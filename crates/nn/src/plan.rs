@@ -3,22 +3,29 @@
 //! The list is the only definition of a net: names and shapes of its tensors, evaluation and training all follow from it.
 
 use randlab_kernels::{ConvSpec, PoolSpec};
-use randlab_recipe::ModelSpec;
 
-use crate::{Layer, NnError, models};
+use crate::{Architectures, Layer, NnError};
 
 /// The layers of a net and what is done with them.
-pub(crate) struct Plan {
+pub struct NetPlan {
     /// From input to head.
-    pub layers: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
     /// In the order they are computed in; the last one gives the logits.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Size `[C, H, W]` of each value.
     maps: Vec<[usize; 3]>,
 }
 
 /// What a step works on: 0 is the input of the net, `i + 1` the result of step `i`.
 pub(crate) type Value = usize;
+
+/// The output of a layer without ReLU, for the batch norm that belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    /// Place in [`NetPlan::layers`].
+    pub layer: usize,
+    pub value: Value,
+}
 
 /// One operation.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +50,7 @@ impl Step {
     }
 }
 
-/// Operations; layers are given by their place in [`Plan::layers`].
+/// Operations; layers are given by their place in [`NetPlan::layers`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Op {
     /// Convolution, bias, ReLU and max-pool.
@@ -98,14 +105,20 @@ pub(crate) struct Conv {
     pub bias: bool,
 }
 
-impl Plan {
+impl NetPlan {
     /// The plan of `spec` for inputs `[channels, height, width]`.
     ///
     /// # Errors
-    /// [`NnError::Model`] when a size is 0 or not provided for, or a window is larger than what it slides over.
-    pub fn new(spec: &ModelSpec, input: [usize; 3], classes: usize) -> Result<Self, NnError> {
+    /// [`NnError::Model`] when a setting is out of range, or a window is larger than what it slides over.
+    pub(crate) fn new(
+        spec: &Architectures,
+        input: [usize; 3],
+        outputs: usize,
+    ) -> Result<Self, NnError> {
+        let spec = spec.as_ref();
+        spec.check().map_err(NnError::Model)?;
         let mut plan = Self { layers: Vec::new(), steps: Vec::new(), maps: vec![input] };
-        models::write(&mut plan, spec, classes)?;
+        spec.write(&mut plan, outputs)?;
         match plan.layers.iter().find(|l| l.shape.contains(&0)) {
             None => Ok(plan),
             Some(empty) => Err(NnError::Model(format!(
@@ -116,18 +129,19 @@ impl Plan {
     }
 
     /// Whether a ReLU has made about half of a value 0, and no pool has chosen the largest since.
-    pub fn behind_relu(&self, value: Value) -> bool {
+    pub(crate) fn behind_relu(&self, value: Value) -> bool {
         let op = value.checked_sub(1).map(|step| self.steps[step].op);
         let pooled = matches!(op, Some(Op::ConvReluPool { spec, .. }) if spec.pool > 1);
         !pooled && op.is_some_and(|op| op.ends_in_relu().is_some())
     }
 
     /// Channels of a value.
-    pub fn channels(&self, of: Value) -> usize {
+    pub(crate) fn channels(&self, of: Value) -> usize {
         self.maps[of][0]
     }
 
-    pub fn conv_relu_pool(
+    /// Convolution of so many filters with kernels of so many pixels a side, bias, ReLU and max-pool.
+    pub(crate) fn conv_relu_pool(
         &mut self,
         name: &str,
         from: Value,
@@ -140,43 +154,52 @@ impl Plan {
         Ok(self.push(Op::ConvReluPool { layer, spec }, from, map))
     }
 
-    /// Padded so that stride 1 keeps the size, for kernels of odd size.
-    pub fn conv(&mut self, name: &str, from: Value, conv: Conv) -> Result<Value, NnError> {
+    /// Convolution alone. Padded so that stride 1 keeps the size, for kernels of odd size.
+    pub(crate) fn conv(&mut self, name: &str, from: Value, conv: Conv) -> Result<Output, NnError> {
         let Conv { filters, kernel, stride, bias } = conv;
         let padding = kernel / 2;
         let map = after(self.maps[from], (kernel, stride, padding, 1), filters)?;
         let layer = self.layer(name, vec![filters, self.channels(from), kernel, kernel], bias);
-        Ok(self.push(Op::Conv { layer, stride, padding }, from, map))
+        let value = self.push(Op::Conv { layer, stride, padding }, from, map);
+        Ok(Output { layer, value })
     }
 
-    /// The norm of the layer before it, with ReLU.
-    pub fn norm_relu(&mut self, name: &str, from: Value, plus: Option<Value>) -> Value {
-        self.norm(name, from, plus, true)
+    /// Batch norm of an output, then an addition if there is one, then ReLU.
+    pub(crate) fn norm_relu(&mut self, name: &str, of: Output, plus: Option<Value>) -> Value {
+        self.normed(name, of, plus, true)
     }
 
-    /// The norm of the layer before it.
-    pub fn norm(&mut self, name: &str, from: Value, plus: Option<Value>, relu: bool) -> Value {
-        let layer = self.layers.len() - 1;
+    /// Batch norm of an output.
+    pub(crate) fn norm(&mut self, name: &str, of: Output) -> Value {
+        self.normed(name, of, None, false)
+    }
+
+    fn normed(&mut self, name: &str, of: Output, plus: Option<Value>, relu: bool) -> Value {
+        let Output { layer, value } = of;
         self.layers[layer].norm = Some(name.to_owned());
-        self.push(Op::Norm { layer, plus, relu }, from, self.maps[from])
+        self.push(Op::Norm { layer, plus, relu }, value, self.maps[value])
     }
 
-    pub fn linear(&mut self, name: &str, from: Value, units: usize, relu: bool) -> Value {
+    /// Fully connected, on the values of all maps.
+    pub(crate) fn linear(&mut self, name: &str, from: Value, units: usize, relu: bool) -> Value {
         let layer = self.layer(name, vec![units, self.maps[from].iter().product()], true);
         self.push(Op::Linear { layer, relu }, from, [units, 1, 1])
     }
 
-    pub fn max_pool(&mut self, from: Value, spec: PoolSpec) -> Result<Value, NnError> {
+    /// Max-pool alone.
+    pub(crate) fn max_pool(&mut self, from: Value, spec: PoolSpec) -> Result<Value, NnError> {
         let PoolSpec { side, stride, padding } = spec;
         let map = after(self.maps[from], (side, stride, padding, 1), self.channels(from))?;
         Ok(self.push(Op::MaxPool(spec), from, map))
     }
 
-    pub fn average_pool(&mut self, from: Value) -> Value {
+    /// Mean of each map.
+    pub(crate) fn average_pool(&mut self, from: Value) -> Value {
         self.push(Op::AveragePool, from, [self.channels(from), 1, 1])
     }
 
-    pub fn sum(&mut self, from: Value, plus: Value) -> Value {
+    /// Addition alone.
+    pub(crate) fn sum(&mut self, from: Value, plus: Value) -> Value {
         self.push(Op::Sum { plus }, from, self.maps[from])
     }
 

@@ -1,8 +1,6 @@
 //! Which layers a net has, and how large they are.
 
-use randlab_recipe::ModelSpec;
-
-use crate::{NnError, plan::Plan};
+use crate::{Architectures, NetPlan, NnError};
 
 /// A layer with weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +75,11 @@ impl Layer {
 /// The layers of `spec` for inputs `[channels, height, width]`, from input to head.
 ///
 /// # Errors
-/// [`NnError::Model`] when a size is 0 or not provided for, or a window is larger than what it slides over.
-pub fn layers(spec: &ModelSpec, input: [usize; 3], classes: usize) -> Result<Vec<Layer>, NnError> {
-    Ok(Plan::new(spec, input, classes)?.layers)
+/// [`NnError::Model`] when a setting is out of range, or a window is larger than what it slides over.
+pub fn layers(
+    spec: &Architectures,
+    input: [usize; 3],
+    classes: usize,
+) -> Result<Vec<Layer>, NnError> {
+    Ok(NetPlan::new(spec, input, classes)?.layers)
 }

@@ -1,16 +1,22 @@
 //! Deep nets: names, sizes, gradients, and the two modes of batch norm.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod pass;
 mod small;
 
+use std::{fs, path::Path};
+
 use candle_core::{DType, Device, Tensor};
-use randlab_nn::{Layer, Net, Optim, Parameter, Parameters, layers};
-use randlab_recipe::{ModelSpec, Optimizer, Stem};
+use pass::pass;
+use randlab_nn::{
+    Architectures, Layer, Net, Optim, Parameter, Parameters, ResNet, Sgd, Stem, Vgg, Wrn, layers,
+};
+use serde_json::Value;
 use small::{CLASSES, Small, evaluated, fresh, number, resnet, vgg};
 
 const RGB: [usize; 3] = [3, 32, 32];
 
-fn parameters(model: &ModelSpec, input: [usize; 3], classes: usize) -> usize {
+fn parameters(model: &Architectures, input: [usize; 3], classes: usize) -> usize {
     layers(model, input, classes).unwrap().iter().map(Layer::parameters).sum()
 }
 
@@ -23,7 +29,7 @@ fn parameters_are_as_many_as_published() {
     assert_eq!(parameters(&vgg(1.0, false), RGB, 10), 14_714_688 + head);
     assert_eq!(parameters(&vgg(1.0, true), RGB, 10), 14_723_136 + head);
     // The paper gives 36.5 million.
-    let wrn = ModelSpec::Wrn { depth: 28, width: 10, kernel: 3 };
+    let wrn = Wrn { depth: 28, width: 10, kernel: 3 }.into();
     assert_eq!(parameters(&wrn, RGB, 10), 36_479_194);
     // The tensors hold these and two running statistics for each channel of a batch norm.
     let small = vgg(0.1, true);
@@ -91,7 +97,7 @@ fn names_and_shapes_of_vgg16_are_those_of_torchvision() {
 
 #[test]
 fn names_of_a_wide_residual_net_follow_the_same_scheme() {
-    let model = ModelSpec::Wrn { depth: 10, width: 1, kernel: 5 };
+    let model = Wrn { depth: 10, width: 1, kernel: 5 }.into();
     let found = layers(&model, RGB, 10).unwrap();
     let found: Vec<(&str, &[usize], Option<&str>)> =
         found.iter().map(|l| (l.name.as_str(), &l.shape[..], l.norm.as_deref())).collect();
@@ -124,14 +130,21 @@ fn widths_are_scaled_rounded_and_at_least_one() {
 #[test]
 fn sizes_that_are_not_provided_for_are_refused() {
     let message = |model, input| layers(&model, input, 10).unwrap_err().to_string();
+    let wrn = |depth, width, kernel| Architectures::from(Wrn { depth, width, kernel });
     for (model, part) in [
-        (ModelSpec::Vgg { depth: 19, width: 1.0, batch_norm: false }, "depth 19, expected 16"),
-        (ModelSpec::ResNet { depth: 50, stem: Stem::Cifar, width: 1.0 }, "depth 50, expected 18"),
-        (ModelSpec::Wrn { depth: 27, width: 4, kernel: 3 }, "depth 27, expected 6 n + 4"),
-        (ModelSpec::Wrn { depth: 28, width: 4, kernel: 4 }, "kernel 4, expected 3 or 5"),
-        (ModelSpec::Wrn { depth: 28, width: 0, kernel: 3 }, "size of 0"),
-        (vgg(-1.0, false), "width -1"),
-        (vgg(f64::NAN, false), "width NaN"),
+        (
+            Vgg { depth: 19, width: 1.0, batch_norm: false }.into(),
+            "depth = 19 is not supported; use 16",
+        ),
+        (
+            ResNet { depth: 50, stem: Stem::Cifar, width: 1.0 }.into(),
+            "depth = 50 is not supported; use 18",
+        ),
+        (wrn(27, 4, 3), "depth = 27 is not supported; use 10, 16, 22"),
+        (wrn(28, 4, 4), "kernel = 4 is not supported; use 3 or 5"),
+        (wrn(28, 0, 3), "width = 0 is out of range (1 to 1048576)"),
+        (vgg(-1.0, false), "width = -1 is out of range (above 0)"),
+        (vgg(f64::NAN, false), "width = NaN"),
     ] {
         assert!(message(model, RGB).contains(part), "{part}");
     }
@@ -140,49 +153,13 @@ fn sizes_that_are_not_provided_for_are_refused() {
 
 #[test]
 fn models_are_read_from_their_description() {
-    let read = |text: &str| serde_json::from_str::<ModelSpec>(text).unwrap();
+    let read = |text: &str| serde_json::from_str::<Architectures>(text).unwrap();
     let text = r#"{"kind":"resnet","depth":18,"stem":"imagenet","width":0.5}"#;
     assert_eq!(read(text), resnet(Stem::Imagenet, 0.5));
     let text = r#"{"kind":"vgg","depth":16,"width":1.0,"batch_norm":true}"#;
     assert_eq!(read(text), vgg(1.0, true));
     let text = r#"{"kind":"wrn","depth":28,"width":4,"kernel":5}"#;
-    assert_eq!(read(text), ModelSpec::Wrn { depth: 28, width: 4, kernel: 5 });
-}
-
-#[test]
-fn gradients_of_whole_nets_match_finite_differences() {
-    const H: f64 = 1e-6;
-    for small in small::all() {
-        // In f64 the wider of the wide nets would take most of the time, and has no operation that the other has not.
-        if matches!(small.model, ModelSpec::Wrn { width: 4, .. }) {
-            continue;
-        }
-        let small = Small { images: 3, ..small };
-        let (net, x, y) = small.start(DType::F64);
-        let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
-        let grads = net.pass(&x, &y).unwrap().grads;
-        for (name, var) in net.parameters() {
-            let (analytic, at) = (list(grads.get(var).unwrap()), list(var));
-            // A bias before a batch norm changes nothing, and its gradient is a sum of rounding errors.
-            let largest = analytic.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-            let (scale, bound) = if largest < 1e-10 { (1.0, 1e-7) } else { (largest, 1e-6) };
-            // Two entries, one of them that of the largest gradient.
-            let top =
-                (0..at.len()).max_by(|&a, &b| analytic[a].abs().total_cmp(&analytic[b].abs()));
-            for k in [at.len() / 3, top.unwrap()] {
-                let moved = |h: f64| {
-                    let mut values = at.clone();
-                    values[k] += h;
-                    var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
-                    number(&net.pass(&x, &y).unwrap().loss)
-                };
-                let numeric = (moved(H) - moved(-H)) / (2.0 * H);
-                moved(0.0);
-                let error = (numeric - analytic[k]).abs() / scale;
-                assert!(error < bound, "{:?} {name}[{k}]: {error}", small.model);
-            }
-        }
-    }
+    assert_eq!(read(text), Wrn { depth: 28, width: 4, kernel: 5 }.into());
 }
 
 #[test]
@@ -193,7 +170,7 @@ fn evaluation_uses_running_statistics_and_changes_nothing() {
         let fresh = net.export().unwrap();
         let first = evaluated(&net, &x, &y);
         assert_eq!(net.export().unwrap(), fresh, "{model:?}");
-        let trained = number(&net.pass(&x, &y).unwrap().loss);
+        let trained = pass(&net, &x, &y).loss;
         assert!((first - trained).abs() > 1e-3, "{model:?}");
         // Parameters stay, statistics move by a tenth.
         let moved = net.export().unwrap();
@@ -215,10 +192,10 @@ fn running_statistics_are_no_parameters() {
     let running = |name: &str| name.contains("running");
     assert!(net.buffers().all(|(n, _)| running(n)) && net.buffers().count() == 40);
     assert!(net.parameters().all(|(n, _)| !running(n)) && net.parameters().count() == 62);
-    let kind = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.1 };
+    let kind = Sgd { momentum: 0.9, weight_decay: 0.1 }.into();
     let mut optim = Optim::new(&kind, &net).unwrap();
     assert!(optim.export().unwrap().keys().all(|n| !running(n)));
-    let norms = optim.step(&net, &net.pass(&x, &y).unwrap().grads, 0.0).unwrap();
+    let norms = optim.step(&net, &pass(&net, &x, &y).grads, 0.0).unwrap();
     assert!(norms.grad.keys().all(|n| !running(n)));
     // A net built from what was exported evaluates to the same bits.
     let saved = net.export().unwrap();
@@ -238,8 +215,8 @@ fn weight_decay_leaves_batch_norms_and_biases_alone() {
     let small = &small::all()[4];
     let step = |weight_decay| {
         let (net, x, y) = small.start(DType::F64);
-        let mut optim = Optim::new(&Optimizer::Sgd { momentum: 0.0, weight_decay }, &net).unwrap();
-        optim.step(&net, &net.pass(&x, &y).unwrap().grads, small.lr).unwrap();
+        let mut optim = Optim::new(&Sgd { momentum: 0.0, weight_decay }.into(), &net).unwrap();
+        optim.step(&net, &pass(&net, &x, &y).grads, small.lr).unwrap();
         net.export().unwrap()
     };
     let (without, with) = (step(0.0), step(0.5));
@@ -251,7 +228,7 @@ fn weight_decay_leaves_batch_norms_and_biases_alone() {
 #[test]
 fn hidden_layers_are_shown_in_order_and_before_their_pools() {
     let x = Tensor::ones((2, 3, 32, 32), DType::F32, &Device::Cpu).unwrap();
-    let shown = |model: &ModelSpec| {
+    let shown = |model: &Architectures| {
         let net = Net::new(model, RGB, CLASSES, &fresh(model, RGB, CLASSES), DType::F32).unwrap();
         let mut outputs = Vec::new();
         net.visit(&x, &mut |layer, y| {
@@ -275,4 +252,84 @@ fn hidden_layers_are_shown_in_order_and_before_their_pools() {
     let names: Vec<_> = shown(&resnet(Stem::Cifar, 0.0625)).into_iter().map(|o| o.0).collect();
     assert_eq!(names.len(), 17);
     assert!(names.iter().all(|name| !name.contains("downsample") && name != "fc"));
+}
+
+/// Each kind with its small instances.
+fn instances() -> Vec<(&'static str, Vec<Small>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nets");
+    let read = |kind: &str| {
+        let path = folder.join(format!("{kind}.json"));
+        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let list: Vec<Value> = serde_json::from_str(&text).unwrap();
+        list.iter().map(small).collect()
+    };
+    Architectures::KINDS.iter().map(|&(kind, _)| (kind, read(kind))).collect()
+}
+
+fn small(value: &Value) -> Small {
+    let model = serde_json::from_value(value["model"].clone()).unwrap();
+    let side = usize::try_from(value["side"].as_u64().unwrap()).unwrap();
+    Small { model, side, images: 3, lr: 0.0 }
+}
+
+#[test]
+fn settings_are_checked_and_unknown_ones_refused() {
+    for (kind, list) in instances() {
+        assert!(!list.is_empty(), "{kind}");
+        for small in list {
+            assert_eq!(small.model.kind(), kind);
+            assert_eq!(small.model.as_ref().check(), Ok(()));
+            let mut table = serde_json::to_value(&small.model).unwrap();
+            let again: Architectures = serde_json::from_value(table.clone()).unwrap();
+            assert_eq!(again, small.model);
+            table.as_object_mut().unwrap().insert("surplus".into(), 1.into());
+            let problem = serde_json::from_value::<Architectures>(table).unwrap_err();
+            assert!(problem.to_string().contains("surplus"), "{kind}: {problem}");
+        }
+    }
+}
+
+#[test]
+fn the_last_layer_has_an_output_per_class() {
+    for (kind, list) in instances() {
+        for small in list {
+            let layers = layers(&small.model, [3, small.side, small.side], 7).unwrap();
+            assert_eq!(layers.last().unwrap().shape[0], 7, "{kind}");
+        }
+    }
+}
+
+/// Gradients against central differences.
+#[test]
+fn gradients_match_finite_differences() {
+    for small in instances().into_iter().flat_map(|(_, list)| list) {
+        check_gradients(&small);
+    }
+}
+
+fn check_gradients(small: &Small) {
+    const H: f64 = 1e-6;
+    let (net, x, y) = small.start(DType::F64);
+    let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let grads = pass(&net, &x, &y).grads;
+    for (name, var) in net.parameters() {
+        let (analytic, at) = (list(grads.get(var).unwrap()), list(var));
+        // A bias before a batch norm changes nothing, and its gradient is a sum of rounding errors.
+        let largest = analytic.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+        let (scale, bound) = if largest < 1e-10 { (1.0, 1e-7) } else { (largest, 1e-6) };
+        // Two entries, one of them that of the largest gradient.
+        let top = (0..at.len()).max_by(|&a, &b| analytic[a].abs().total_cmp(&analytic[b].abs()));
+        for k in [at.len() / 3, top.unwrap()] {
+            let moved = |h: f64| {
+                let mut values = at.clone();
+                values[k] += h;
+                var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
+                pass(&net, &x, &y).loss
+            };
+            let numeric = (moved(H) - moved(-H)) / (2.0 * H);
+            moved(0.0);
+            let error = (numeric - analytic[k]).abs() / scale;
+            assert!(error < bound, "{:?} {name}[{k}]: {error}", small.model);
+        }
+    }
 }

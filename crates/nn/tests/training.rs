@@ -1,13 +1,17 @@
 //! Whole nets: gradients against central differences, modes, optimisers and what is saved.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use candle_core::{DType, Device, Tensor};
-use randlab_core::Seed;
-use randlab_kernels::softmax_cross_entropy;
-use randlab_nn::{Net, Optim, Parameter, Parameters, Pass, init, layers};
-use randlab_recipe::{ConvLayer, InitLaw, InitSpec, ModelSpec, Optimizer};
+mod pass;
 
-const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+use candle_core::{DType, Device, Tensor};
+use pass::Pass;
+use randlab_core::Seed;
+use randlab_nn::{
+    Adam, Architectures, Cnn, Cnn2, ConvLayer, CrossEntropy, InitSpec, Laws, Loss, Mlp, Net, Optim,
+    Optimizers, Parameter, Parameters, Sgd, Targets, init, layers,
+};
+
+const SGD: Optimizers = Optimizers::Sgd(Sgd { momentum: 0.9, weight_decay: 0.0 });
 
 /// Entry k is `s sin(a k + b)`.
 fn wave(shape: &[usize], a: f64, b: f64, s: f64) -> Vec<f64> {
@@ -24,36 +28,32 @@ fn labels(n: usize, classes: usize) -> Tensor {
 }
 
 struct Case {
-    model: ModelSpec,
+    model: Architectures,
     input: [usize; 3],
     n: usize,
     classes: usize,
 }
 
 fn cases() -> [Case; 5] {
-    let cnn2 = |kernel, stride, padding, pool| ModelSpec::Cnn2 {
-        kernel,
-        filters: 4,
-        stride,
-        padding,
-        pool,
-        hidden: 5,
+    let cnn2 = |kernel, stride, padding, pool| {
+        Cnn2 { kernel, filters: 4, stride, padding, pool, hidden: 5 }.into()
     };
-    let case = |model, input| Case { model, input, n: 6, classes: 3 };
+    let case = |model: Architectures, input| Case { model, input, n: 6, classes: 3 };
     [
-        case(ModelSpec::Mlp { hidden: vec![9, 8] }, [7, 1, 1]),
+        case(Mlp { hidden: vec![9, 8] }.into(), [7, 1, 1]),
         case(cnn2(3, 1, 0, 1), [3, 8, 8]),
         case(cnn2(3, 2, 1, 1), [1, 9, 9]),
         case(cnn2(5, 1, 2, 2), [2, 7, 8]),
         case(
-            ModelSpec::Cnn {
+            Cnn {
                 convs: vec![
                     ConvLayer { filters: 3, stride: 2, pool: 1 },
                     ConvLayer { filters: 3, stride: 1, pool: 2 },
                     ConvLayer { filters: 3, stride: 1, pool: 1 },
                 ],
                 hidden: vec![6],
-            },
+            }
+            .into(),
             [3, 12, 12],
         ),
     ]
@@ -61,12 +61,7 @@ fn cases() -> [Case; 5] {
 
 fn fresh(case: &Case) -> Parameters {
     let layers = layers(&case.model, case.input, case.classes).unwrap();
-    let spec = InitSpec {
-        law: InitLaw::He,
-        scale: std::collections::BTreeMap::default(),
-        odd_inputs: 1.0,
-    };
-    let mut parameters = init(&layers, &spec, Seed::new(5)).unwrap();
+    let mut parameters = init(&layers, &InitSpec::of(Laws::He), Seed::new(5)).unwrap();
     // Biases off zero, so that their gradients are tested away from a special point.
     for (name, p) in &mut parameters {
         if name.contains("bias") {
@@ -79,7 +74,7 @@ fn fresh(case: &Case) -> Parameters {
 fn pass(net: &Net, case: &Case) -> Pass {
     let shape = [case.n, case.input[0], case.input[1], case.input[2]];
     let x = tensor(&shape, wave(&shape, 0.371, 0.1, 1.3), DType::F64);
-    net.pass(&x, &labels(case.n, case.classes)).unwrap()
+    pass::pass(net, &x, &labels(case.n, case.classes))
 }
 
 #[test]
@@ -99,7 +94,7 @@ fn gradients_of_whole_nets_match_finite_differences() {
                     let mut values = at.clone();
                     values[k] += h;
                     var.set(&tensor(var.dims(), values, DType::F64)).unwrap();
-                    pass(&net, &case).loss.to_scalar::<f64>().unwrap()
+                    pass(&net, &case).loss
                 };
                 let numeric = (moved(H) - moved(-H)) / (2.0 * H);
                 moved(0.0);
@@ -117,13 +112,15 @@ fn without_batch_norm_evaluation_gives_the_bits_of_training() {
         let shape = [case.n, case.input[0], case.input[1], case.input[2]];
         let x = tensor(&shape, wave(&shape, 0.371, 0.1, 1.3), dtype);
         let y = labels(case.n, case.classes);
-        let (logits, pass) = (net.forward(&x).unwrap(), net.pass(&x, &y).unwrap());
-        let loss = softmax_cross_entropy(&logits, &y).unwrap();
-        for (one, other) in [(&logits, &pass.logits), (&loss, &pass.loss)] {
-            let [one, other] = [one, other].map(|t| t.to_dtype(DType::F64).unwrap());
-            let [one, other] = [one, other].map(|t| t.flatten_all().unwrap().to_vec1().unwrap());
-            assert_eq!(one, other as Vec<f64>);
-        }
+        let (logits, pass) = (net.forward(&x).unwrap(), pass::pass(&net, &x, &y));
+        let (trained, _) = net.forward_train(&x).unwrap();
+        let loss = CrossEntropy {}.value(&logits, &Targets::Classes(y)).unwrap();
+        assert_eq!(loss.to_bits(), pass.loss.to_bits());
+        let list = |t: &Tensor| {
+            let t = t.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+            t.to_vec1::<f64>().unwrap()
+        };
+        assert_eq!(list(&logits), list(&trained));
         assert_eq!(net.buffers().count(), 0);
     }
 }
@@ -144,7 +141,7 @@ fn optimisers_follow_their_formulas() {
         grads.get(var.as_tensor()).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()[0]
     };
     for (name, decay) in [("fc1.weight", 0.01), ("fc1.bias", 0.0)] {
-        let (net, kind) = (build(), Optimizer::Sgd { momentum: 0.9, weight_decay: 0.01 });
+        let (net, kind) = (build(), Sgd { momentum: 0.9, weight_decay: 0.01 }.into());
         let mut optim = Optim::new(&kind, &net).unwrap();
         let (mut w, mut v) = (read(&net, name), 0.0);
         for _ in 0..3 {
@@ -155,7 +152,7 @@ fn optimisers_follow_their_formulas() {
         }
     }
     let net = build();
-    let mut optim = Optim::new(&Optimizer::Adam {}, &net).unwrap();
+    let mut optim = Optim::new(&Adam {}.into(), &net).unwrap();
     let (mut w, mut m, mut v) = (read(&net, "fc1.weight"), 0.0, 0.0);
     for t in 1..4 {
         let g = grad(&net, "fc1.weight");
@@ -171,13 +168,13 @@ fn optimisers_follow_their_formulas() {
 #[test]
 fn a_saved_optimiser_goes_on_with_the_same_bits() {
     let case = &cases()[1];
-    for kind in [SGD, Optimizer::Adam {}] {
+    for kind in [SGD, Adam {}.into()] {
         let start =
             || Net::new(&case.model, case.input, case.classes, &fresh(case), DType::F32).unwrap();
         let step = |net: &Net, optim: &mut Optim| {
             let shape = [case.n, case.input[0], case.input[1], case.input[2]];
             let x = tensor(&shape, wave(&shape, 0.371, 0.1, 1.3), DType::F32);
-            let pass = net.pass(&x, &labels(case.n, case.classes)).unwrap();
+            let pass = pass::pass(net, &x, &labels(case.n, case.classes));
             optim.step(net, &pass.grads, 0.05).unwrap();
         };
         let straight = start();
@@ -226,8 +223,7 @@ fn parameters_that_do_not_fit_are_refused() {
     let mut wrong = fresh(case);
     wrong.insert("head.bias".into(), Parameter { shape: vec![4], values: vec![0.0; 4] });
     assert_eq!(build(&wrong), "tensor head.bias: shape [4], expected [3]");
-    let large =
-        ModelSpec::Cnn2 { kernel: 9, filters: 1, stride: 1, padding: 0, pool: 1, hidden: 1 };
+    let large = Cnn2 { kernel: 9, filters: 1, stride: 1, padding: 0, pool: 1, hidden: 1 }.into();
     let message = layers(&large, [3, 8, 8], 2).unwrap_err().to_string();
     assert!(message.contains("kernel 9") && message.contains("8x8"), "{message}");
 }

@@ -2,14 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod goldens;
+mod pass;
 mod small;
 
 use candle_core::DType;
-use randlab_nn::{Optim, Pass};
-use randlab_recipe::{ModelSpec, Optimizer};
-use small::{Small, evaluated, number};
+use pass::{Pass, pass};
+use randlab_nn::{Adam, Architectures, Optim, Optimizers, Sgd};
+use small::{Small, evaluated};
 
-const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.001 };
+const SGD: Optimizers = Optimizers::Sgd(Sgd { momentum: 0.9, weight_decay: 0.001 });
 
 /// Losses before each of 20 steps, and the loss in evaluation mode after them.
 #[test]
@@ -20,8 +21,8 @@ fn every_net_follows_the_trajectory_of_pytorch() {
             let mut optim = Optim::new(&SGD, &net).unwrap();
             let mut losses = Vec::new();
             for _ in 0..20 {
-                let Pass { loss, grads, .. } = net.pass(&x, &y).unwrap();
-                losses.push(number(&loss));
+                let Pass { loss, grads } = pass(&net, &x, &y);
+                losses.push(loss);
                 optim.step(&net, &grads, small.lr).unwrap();
             }
             losses.push(evaluated(&net, &x, &y));
@@ -34,14 +35,14 @@ fn every_net_follows_the_trajectory_of_pytorch() {
 }
 
 /// All that two steps leave behind, and the logits after them, as bits.
-fn bits(small: &Small, kind: &Optimizer) -> Vec<u64> {
+fn bits(small: &Small, kind: &Optimizers) -> Vec<u64> {
     let (net, x, y) = small.start(DType::F32);
     let mut optim = Optim::new(kind, &net).unwrap();
     let mut numbers = Vec::new();
     for _ in 0..2 {
-        let Pass { loss, grads, .. } = net.pass(&x, &y).unwrap();
+        let Pass { loss, grads } = pass(&net, &x, &y);
         let norms = optim.step(&net, &grads, small.lr).unwrap();
-        numbers.push(number(&loss));
+        numbers.push(loss);
         numbers.extend(norms.grad.into_values().chain(norms.update.into_values()));
     }
     let saved = [net.export().unwrap(), optim.export().unwrap()];
@@ -55,10 +56,10 @@ fn bits(small: &Small, kind: &Optimizer) -> Vec<u64> {
 #[test]
 fn bits_depend_neither_on_the_number_of_threads_nor_on_the_run() {
     for small in small::all() {
-        let fully_connected = matches!(small.model, ModelSpec::Mlp { .. });
+        let fully_connected = matches!(small.model, Architectures::Mlp(_));
         let (side, images) = if fully_connected { (40, 270) } else { (small.side, 19) };
         let small = Small { side, images, ..small };
-        for kind in [SGD, Optimizer::Adam {}] {
+        for kind in [SGD, Adam {}.into()] {
             let with = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| [bits(&small, &kind), bits(&small, &kind)])

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use randlab_core::Split;
+use randlab_core::{Split, range};
 use randlab_report::{Drawing, Layout, Rule};
 
-use crate::{
-    DataSpec, Experiment, ModelSpec, Optimizer, Panel, Phase, RecipeError, Schedule,
-    TransferWeights, Variant,
-};
+use crate::{DataSpec, Experiment, Panel, Phase, RecipeError, TransferWeights, Variant};
 
 /// Checks one experiment.
 ///
@@ -81,11 +78,8 @@ fn twice<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), 
 }
 
 fn check_panel(panel: &Panel, data: &DataSpec) -> Result<(), String> {
-    model(&panel.model).map_err(|what| format!("model: {what}"))?;
-    let scales = panel.init.scale.iter().map(|(layer, scale)| (format!("scale.{layer}"), *scale));
-    for (name, scale) in scales.chain([("odd_inputs".to_owned(), panel.init.odd_inputs)]) {
-        above_0(&name, scale).map_err(|what| format!("init: {what}"))?;
-    }
+    panel.model.as_ref().check().map_err(|what| format!("model: {what}"))?;
+    panel.init.check().map_err(|what| format!("init: {what}"))?;
     if let Some(align) = &panel.align {
         // At least 2, as their scatter is needed.
         within("random_bases", align.random_bases, 2, MOST_BASES)
@@ -127,80 +121,16 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
             return Err(format!("{name} is an accuracy, 0 to 1"));
         }
     }
-    rates(&phase.schedule, phase.optimizer)?;
+    phase.schedule.as_ref().check().map_err(|what| format!("schedule: {what}"))?;
+    phase.optimizer.as_ref().check().map_err(|what| format!("optimizer: {what}"))?;
     phase.labels.as_ref().check()
-}
-
-/// Numbers a net can be made of; whether it fits its images is seen when they are there.
-fn model(model: &ModelSpec) -> Result<(), String> {
-    // A larger number is a slip, and more than any machine holds.
-    const MOST: usize = 1 << 20;
-    let size = |name: &str, n: usize| {
-        if (1..=MOST).contains(&n) { Ok(()) } else { Err(format!("{name} = {n} makes no net")) }
-    };
-    let width = |width: f64| above_0("width", width);
-    match model {
-        ModelSpec::Mlp { hidden } => hidden.iter().try_for_each(|&n| size("hidden", n)),
-        &ModelSpec::Cnn2 { kernel, filters, stride, padding, pool, hidden } => {
-            // Wider padding would add windows that see nothing of the image.
-            if padding >= kernel {
-                return Err(format!("padding {padding} is not smaller than kernel {kernel}"));
-            }
-            let sizes = [("kernel", kernel), ("filters", filters), ("stride", stride)];
-            let sizes = sizes.into_iter().chain([("pool", pool), ("hidden", hidden)]);
-            sizes.into_iter().try_for_each(|(name, n)| size(name, n))
-        }
-        ModelSpec::Cnn { convs, hidden } => {
-            for conv in convs {
-                size("filters", conv.filters)?;
-                size("stride", conv.stride)?;
-                size("pool", conv.pool)?;
-            }
-            hidden.iter().try_for_each(|&n| size("hidden", n))
-        }
-        ModelSpec::Vgg { width: w, .. } | ModelSpec::ResNet { width: w, .. } => width(*w),
-        &ModelSpec::Wrn { width, kernel, .. } => {
-            size("width", width).and_then(|()| size("kernel", kernel))
-        }
-    }
-}
-
-/// Learning rates and what goes with them.
-fn rates(schedule: &Schedule, optimizer: Optimizer) -> Result<(), String> {
-    let (Schedule::Constant { lr } | Schedule::Divide { lr, .. } | Schedule::Cosine { lr }) =
-        schedule;
-    above_0("lr", *lr)?;
-    if let Schedule::Divide { by, at, .. } = schedule {
-        above_0("by", *by)?;
-        let rising = at.windows(2).all(|pair| pair[0] < pair[1]);
-        if !rising || at.iter().any(|at| !(0.0..1.0).contains(at)) {
-            return Err(format!("at = {at:?}: want shares of the run, 0 to 1, that rise"));
-        }
-    }
-    if let Optimizer::Sgd { momentum, weight_decay } = optimizer {
-        if !(0.0..1.0).contains(&momentum) {
-            return Err(format!("momentum {momentum} is not between 0 and 1"));
-        }
-        if !(weight_decay.is_finite() && weight_decay >= 0.0) {
-            return Err(format!("weight_decay {weight_decay} is below 0"));
-        }
-    }
-    Ok(())
-}
-
-fn above_0(name: &str, value: f64) -> Result<(), String> {
-    if value.is_finite() && value > 0.0 {
-        Ok(())
-    } else {
-        Err(format!("{name} {value} is not above 0"))
-    }
 }
 
 fn variant(start: Variant) -> Result<(), String> {
     use TransferWeights as W;
     some_layers(start.layers)?;
     if let W::ClosedForm { rate } = start.weights {
-        above_0("rate", rate)?;
+        range::positive("rate", rate)?;
     }
     let of_first = matches!(
         start.weights,

@@ -5,9 +5,8 @@
 
 use randlab_core::{RunId, RunInfo, Seed, Split};
 use randlab_data::Labels;
+use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
 use serde::{Deserialize, Serialize};
-
-use crate::{InitSpec, ModelSpec};
 
 /// Resolved configuration of `randlab-pretrain` and `randlab-finetune`: one loop, told apart by its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +21,7 @@ pub struct TrainConfig {
     /// Split trained on: `upstream` for pretrain, `downstream` for finetune.
     pub split: Split,
     /// The net.
-    pub model: ModelSpec,
+    pub model: Architectures,
     /// Its initial weights.
     pub init: InitSpec,
     /// What takes their place; none for training from scratch.
@@ -31,10 +30,13 @@ pub struct TrainConfig {
     pub frozen: u32,
     /// Labels trained on.
     pub labels: Labels,
+    /// What is made small; cross-entropy when left out.
+    #[serde(default, skip_serializing_if = "Losses::is_default")]
+    pub loss: Losses,
     /// Optimiser.
-    pub optimizer: Optimizer,
+    pub optimizer: Optimizers,
     /// Learning rate over the run.
-    pub schedule: Schedule,
+    pub schedule: Schedules,
     /// Images per step; the last partial batch of an epoch is dropped.
     pub batch: u32,
     /// Passes over the images at most.
@@ -178,47 +180,6 @@ impl TransferNorm {
             Self::CopyOutput => "copy-output",
         }
     }
-}
-
-/// An optimiser.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Optimizer {
-    /// `v = momentum v + g + decay w; w -= lr v`.
-    Sgd {
-        /// Momentum, 0 for none.
-        momentum: f64,
-        /// Weight decay, on the weights of layers and not on biases or batch norms.
-        weight_decay: f64,
-    },
-    /// Adam with the usual constants (beta .9 and .999, epsilon 1e-8, bias correction). A control: it is not
-    /// rotation-equivariant.
-    Adam {},
-}
-
-/// Learning rate over the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Schedule {
-    /// The same throughout.
-    Constant {
-        /// Learning rate.
-        lr: f64,
-    },
-    /// Divided by `by` at each of the given fractions of the longest possible run.
-    Divide {
-        /// Learning rate at the start.
-        lr: f64,
-        /// Divisor (paper: 3).
-        by: f64,
-        /// Fractions of the run, rising (paper: 1/3 and 2/3).
-        at: Vec<f64>,
-    },
-    /// Half a cosine, from `lr` to 0.
-    Cosine {
-        /// Learning rate at the start.
-        lr: f64,
-    },
 }
 
 /// Resolved configuration of `randlab-align`.

@@ -4,14 +4,12 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use randlab_core::Seed;
 use randlab_data::{Labels, Sources, SplitSizes};
+use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
 use randlab_studies::{ClaimSpec, FigureSpec};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::{
-    Checkpoints, InitSpec, ModelSpec, Optimizer, RecipeError, Schedule, TransferNorm,
-    TransferWeights, check, merge::merge,
-};
+use crate::{Checkpoints, RecipeError, TransferNorm, TransferWeights, check, merge::merge};
 
 /// An experiment at one scale: what is varied, drawn and judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +52,7 @@ pub struct Panel {
     /// Root seeds.
     pub seeds: Vec<Seed>,
     /// The net.
-    pub model: ModelSpec,
+    pub model: Architectures,
     /// Its initial weights.
     pub init: InitSpec,
     /// First phase, on the upstream images.
@@ -73,8 +71,10 @@ pub struct Panel {
 #[expect(missing_docs, reason = "documented at TrainConfig")]
 pub struct Phase {
     pub labels: Labels,
-    pub optimizer: Optimizer,
-    pub schedule: Schedule,
+    #[serde(default)]
+    pub loss: Losses,
+    pub optimizer: Optimizers,
+    pub schedule: Schedules,
     pub batch: u32,
     pub epochs: u32,
     pub stop_at: Option<f64>,
@@ -154,7 +154,7 @@ struct ExperimentFile {
 struct PanelTable {
     data: String,
     seeds: Option<u32>,
-    model: ModelSpec,
+    model: Architectures,
     init: InitSpec,
     pretrain: Phase,
     finetune: Option<Table>,

@@ -7,10 +7,7 @@ mod config;
 mod error;
 mod experiment;
 mod merge;
-mod model;
 
 pub use config::*;
 pub use error::RecipeError;
 pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Task, Variant};
-pub use model::{ConvLayer, InitLaw, InitSpec, ModelSpec, Stem};
-pub use randlab_core::RunInfo;

@@ -35,13 +35,12 @@ fn known(error: &(dyn Error + 'static)) -> Option<Known> {
     let data = || error.downcast_ref().map(of_data);
     let train = || error.downcast_ref().map(of_train);
     let report = || error.downcast_ref().map(of_report);
-    let nameless = || {
-        (error.is::<NnError>() || error.is::<AlignError>() || error.is::<MomentsError>())
-            .then_some(NAMELESS)
-    };
+    let net = || error.downcast_ref().map(of_net);
+    let nameless = || (error.is::<AlignError>() || error.is::<MomentsError>()).then_some(NAMELESS);
     let input = || error.is::<RecipeError>().then_some(file(BAD_INPUT));
     let io = || error.downcast_ref().map(of_io);
-    store.or_else(data).or_else(train).or_else(report).or_else(nameless).or_else(input).or_else(io)
+    let stages = store.or_else(data).or_else(net).or_else(train).or_else(report);
+    stages.or_else(nameless).or_else(input).or_else(io)
 }
 
 fn of_store(error: &StoreError) -> Known {
@@ -57,12 +56,21 @@ fn of_data(error: &DataError) -> Known {
     }
 }
 
+fn of_net(error: &NnError) -> Known {
+    match error {
+        NnError::Store(error) => of_store(error),
+        error if error.names_file() => file(BAD_INPUT),
+        _ => NAMELESS,
+    }
+}
+
 fn of_train(error: &TrainError) -> Known {
     match error {
         TrainError::NotFinite { .. } => file(FAILED),
         TrainError::Store(error) => of_store(error),
         TrainError::Data(error) => of_data(error),
-        TrainError::Net(_) | TrainError::Moments(_) | TrainError::Tensor(_) => NAMELESS,
+        TrainError::Net(error) => of_net(error),
+        TrainError::Moments(_) | TrainError::Tensor(_) => NAMELESS,
         TrainError::Config { .. } | TrainError::Checkpoint { .. } => file(BAD_INPUT),
         _ => file(FAILED),
     }
@@ -103,6 +111,9 @@ mod tests {
             (io(io::ErrorKind::NotFound).into(), BAD_INPUT),
             (DataError::from(locked()).into(), ENVIRONMENT),
             (TrainError::from(DataError::from(locked())).into(), ENVIRONMENT),
+            (NnError::from(locked()).into(), ENVIRONMENT),
+            (TrainError::from(NnError::from(locked())).into(), ENVIRONMENT),
+            (NnError::Model("none".into()).into(), BAD_INPUT),
             (ReportError::from(locked()).into(), ENVIRONMENT),
             (TrainError::from(io(io::ErrorKind::PermissionDenied)).into(), ENVIRONMENT),
             (nan.into(), FAILED),

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
 
 use randlab_core::{RunId, Split};
 use randlab_data::Dataset;
-use randlab_nn::RunsOn;
+use randlab_nn::{Checkpoint, RunsOn};
 use randlab_pipeline::{Choice, Done, Job, Place, RunRef, Stage, Work, refused};
 use randlab_recipe::TrainConfig;
 use randlab_store::{Manifest, Status};
-use randlab_train::{Checkpoint, Hooks, Inputs, Outcome, Progress};
+use randlab_train::{Hooks, Inputs, Outcome, Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -195,7 +195,7 @@ fn describe<T: Stage>(config: &TrainConfig, root: &Path) -> anyhow::Result<Strin
     let layers = randlab_nn::layers(&config.model, data.shape(), classes)?;
     let images = data.ids(config.split).len();
     let per_epoch = images / config.batch.max(1) as usize;
-    let mut text = format!("{} {}: {} net\n", T::NAME, config.run.id, config.model.name());
+    let mut text = format!("{} {}: {} net\n", T::NAME, config.run.id, config.model.kind());
     let width = layers.iter().map(|layer| layer.name.len()).max().unwrap_or(0);
     let mut parameters = 0;
     for layer in &layers {

@@ -43,13 +43,24 @@ pub enum TrainError {
     Store(#[from] StoreError),
     /// Building the net.
     #[error(transparent)]
-    Net(#[from] NnError),
+    Net(NnError),
     /// Statistics of the transferred weights.
     #[error(transparent)]
     Moments(#[from] MomentsError),
     /// The tensor library; a bug rather than a mistake of the user's.
     #[error("tensor operation failed: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),
+}
+
+/// What is about a file is so here as well.
+impl From<NnError> for TrainError {
+    fn from(error: NnError) -> Self {
+        match error {
+            NnError::Store(error) => Self::Store(error),
+            NnError::Checkpoint { path, problem } => Self::Checkpoint { path, problem },
+            error => Self::Net(error),
+        }
+    }
 }
 
 /// The library's message carries a whole backtrace when backtraces are on.

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, fmt::Display, path::Path, time::Duration};
 
 use randlab_core::Digest;
-use randlab_nn::{Net, Optim, Parameters};
+use randlab_nn::Parameters;
 use randlab_store::{StoreError, TensorData, TensorFile};
 use serde::{Deserialize, Serialize};
 
-use crate::{TrainError, checkpoint, hooks::Hooks, log::Log};
+use crate::{TrainError, checkpoint, hooks::Hooks, learner::Learner, log::Log};
 
 /// File name inside a run's folder; removed when the run is done.
 const NAME: &str = "resume.safetensors";
@@ -115,21 +115,21 @@ impl State {
     }
 }
 
-/// The saved state with the net and the optimiser made of it. One that is damaged or does not fit is reported and left: the
+/// The saved state with the learner made of it. One that is damaged or does not fit is reported and left: the
 /// run then starts from the beginning.
 pub(crate) fn restore(
     dir: &Path,
     fingerprint: &Digest,
-    (steps, layers): (u64, usize),
-    build: &dyn Fn(&Parameters) -> Result<(Net, Optim), TrainError>,
+    steps: u64,
+    build: &dyn Fn(&Parameters) -> Result<Learner, TrainError>,
     hooks: &mut dyn Hooks,
-) -> Result<Option<(State, Net, Optim)>, TrainError> {
+) -> Result<Option<(State, Learner)>, TrainError> {
     let read = || {
         let Some(state) = State::read(dir, fingerprint)? else { return Ok(None) };
-        state.check(dir, steps, layers)?;
-        let (net, mut optim) = build(&state.parameters).map_err(|e| bad(dir, e))?;
-        optim.import(&state.optimizer).map_err(|e| bad(dir, e))?;
-        Ok(Some((state, net, optim)))
+        let mut learner = build(&state.parameters).map_err(|e| bad(dir, e))?;
+        state.check(dir, steps, learner.net().layers().len())?;
+        learner.import(&state.optimizer).map_err(|e| bad(dir, e))?;
+        Ok(Some((state, learner)))
     };
     match read() {
         Err(problem @ TrainError::Checkpoint { .. }) => {

@@ -3,7 +3,7 @@
 use randlab_core::{Digest, Split, canonical_json};
 use randlab_data::Dataset;
 use randlab_nn::Layer;
-use randlab_recipe::{Optimizer, Schedule, TrainConfig};
+use randlab_recipe::TrainConfig;
 use randlab_store::{
     RunDir, Status, StoreError,
     table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, count, write_table},
@@ -205,10 +205,7 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
     let digest = Digest::of(json(serde_json::to_value(c))?.as_bytes());
     let scheme = c.labels.as_ref();
     let labels = scheme.facts();
-    let (optimizer, momentum, weight_decay) = match c.optimizer {
-        Optimizer::Sgd { momentum, weight_decay } => ("sgd", Some(momentum), Some(weight_decay)),
-        Optimizer::Adam {} => ("adam", None, None),
-    };
+    let optimizer = c.optimizer.as_ref();
     let first = facts.layers.first().map_or("", |l| &l.name);
     let parameters = facts.layers.iter().map(Layer::parameters);
     let transferred = c.transfer.as_ref().map_or(0, |t| t.layers);
@@ -223,7 +220,7 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         dataset: facts.data.source().to_owned(),
         seed: c.run.seed.get(),
         stream_seed: c.seed.get(),
-        arch: Some(c.model.name().to_owned()),
+        arch: Some(c.model.kind().to_owned()),
         model: Some(json(serde_json::to_value(&c.model))?),
         n_parameters: Some(count::<RunRow, _>("n_parameters", parameters.sum::<usize>())?),
         n_train: Some(count::<RunRow, _>("n_train", facts.train.len())?),
@@ -236,18 +233,18 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
             .transpose()?,
         label_noise_kind: labels.noise.map(str::to_owned),
         noise_ratio: labels.noise_ratio,
-        init: Some(c.init.law.name().to_owned()),
+        init: Some(c.init.law.kind().to_owned()),
         init_scale: Some(c.init.scale.get(first).copied().unwrap_or(1.0)),
         transfer: Some(c.transfer.as_ref().map_or("none", |t| t.weights.name()).to_owned()),
         n_layers_transferred: Some(count::<RunRow, _>("n_layers_transferred", transferred)?),
         norm: c.transfer.as_ref().map(|t| t.norm.name().to_owned()),
         parent_run_id: c.parent().map(ToString::to_string),
         n_layers_frozen: Some(count::<RunRow, _>("n_layers_frozen", c.frozen)?),
-        optimizer: Some(optimizer.to_owned()),
-        lr: Some(initial_lr(&c.schedule)),
+        optimizer: Some(c.optimizer.kind().to_owned()),
+        lr: Some(c.schedule.as_ref().initial()),
         lr_schedule: Some(json(serde_json::to_value(&c.schedule))?),
-        momentum,
-        weight_decay,
+        momentum: optimizer.momentum(),
+        weight_decay: optimizer.weight_decay(),
         batch_size: Some(count::<RunRow, _>("batch_size", c.batch)?),
         epochs: Some(facts.step as f64 / facts.steps_per_epoch as f64),
         steps: Some(count::<RunRow, _>("steps", facts.step)?),
@@ -258,10 +255,4 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         fingerprint: facts.fingerprint.to_string(),
         stage_version: count::<RunRow, _>("stage_version", STAGE_VERSION)?,
     })
-}
-
-const fn initial_lr(schedule: &Schedule) -> f64 {
-    match schedule {
-        Schedule::Constant { lr } | Schedule::Divide { lr, .. } | Schedule::Cosine { lr } => *lr,
-    }
 }

@@ -19,9 +19,10 @@ use crate::{Inputs, TrainError, activity};
 pub(crate) fn first_weights(
     config: &TrainConfig,
     inputs: &Inputs<'_>,
-    layers: &[Layer],
-    classes: usize,
 ) -> Result<Parameters, TrainError> {
+    let (shape, classes) = (inputs.data.shape(), inputs.data.classes());
+    let classes = config.labels.as_ref().outputs(classes) as usize;
+    let layers = &randlab_nn::layers(&config.model, shape, classes)?;
     let fresh = randlab_nn::init(layers, &config.init, config.seed)?;
     let Some(transfer) = &config.transfer else { return Ok(fresh) };
     let wrong = |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
@@ -57,7 +58,7 @@ pub(crate) fn first_weights(
     let images = activity::watched(inputs.data)?;
     let outputs = Outputs {
         config,
-        shape: inputs.data.shape(),
+        shape,
         classes,
         images: images.ok_or_else(|| wrong(format!("{} needs held-out images", norm.name())))?,
     };
@@ -139,21 +140,17 @@ enum TransferError {
 
 #[cfg(test)]
 mod tests {
-    use randlab_recipe::{InitLaw, InitSpec, ModelSpec};
+    use randlab_nn::{InitSpec, Laws, Mlp};
 
     use super::*;
 
     const SEED: Seed = Seed::new(3);
 
     fn net(seed: u32) -> (Vec<Layer>, Parameters) {
-        let model = ModelSpec::Mlp { hidden: vec![4000, 5] };
+        let model = Mlp { hidden: vec![4000, 5] }.into();
         let layers = randlab_nn::layers(&model, [4, 1, 1], 3).unwrap();
-        let init = InitSpec {
-            law: InitLaw::He,
-            scale: std::collections::BTreeMap::default(),
-            odd_inputs: 1.0,
-        };
-        let parameters = randlab_nn::init(&layers, &init, Seed::new(seed)).unwrap();
+        let parameters =
+            randlab_nn::init(&layers, &InitSpec::of(Laws::He), Seed::new(seed)).unwrap();
         (layers, parameters)
     }
 

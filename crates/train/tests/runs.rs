@@ -10,16 +10,16 @@ use randlab_data::{
     prepare,
     source::{Gaussian, Rotation},
 };
-use randlab_nn::RunsOn;
-use randlab_recipe::{
-    Checkpoints, InitLaw, InitSpec, ModelSpec, Optimizer, Schedule, Stem, TrainConfig, Transfer,
-    TransferNorm, TransferWeights,
+use randlab_nn::{
+    Adam, Checkpoint, Constant, InitSpec, Laws, Losses, MeanSquaredError, Mlp, ResNet, RunsOn, Sgd,
+    Stem,
 };
+use randlab_recipe::{Checkpoints, TrainConfig, Transfer, TransferNorm, TransferWeights};
 use randlab_store::{
     RunDir, Status,
     table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, read_table},
 };
-use randlab_train::{Checkpoint, Hooks, Inputs, Outcome, Progress, TrainError, train};
+use randlab_train::{Hooks, Inputs, Outcome, Progress, TrainError, train};
 
 fn id(name: &str) -> RunId {
     RunId::try_from(name.to_owned()).unwrap()
@@ -52,13 +52,14 @@ fn config() -> TrainConfig {
         seed: Seed::new(2),
         data: id("data"),
         split: Split::Upstream,
-        model: ModelSpec::Mlp { hidden: vec![64, 32] },
-        init: InitSpec { law: InitLaw::He, scale: BTreeMap::new(), odd_inputs: 1.0 },
+        model: Mlp { hidden: vec![64, 32] }.into(),
+        init: InitSpec::of(Laws::He),
         transfer: None,
         frozen: 0,
         labels: Random { classes: 3 }.into(),
-        optimizer: Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 },
-        schedule: Schedule::Constant { lr: 0.05 },
+        loss: Losses::default(),
+        optimizer: Sgd { momentum: 0.9, weight_decay: 0.0 }.into(),
+        schedule: Constant { lr: 0.05 }.into(),
         batch: 16,
         epochs: 160,
         stop_at: None,
@@ -165,9 +166,9 @@ fn a_run_stopped_anywhere_ends_with_the_same_bytes() {
     let data = dataset(&dir.path().join("data"));
     let mlp = TrainConfig { epochs: 8, ..config() };
     // With running statistics, which are no parameters.
-    let model = ModelSpec::ResNet { depth: 18, stem: Stem::Cifar, width: 0.0625 };
+    let model = ResNet { depth: 18, stem: Stem::Cifar, width: 0.0625 }.into();
     let configs = [
-        TrainConfig { optimizer: Optimizer::Adam {}, ..mlp.clone() },
+        TrainConfig { optimizer: Adam {}.into(), ..mlp.clone() },
         mlp.clone(),
         TrainConfig { model, ..mlp },
     ];
@@ -384,10 +385,27 @@ fn outputs_can_be_made_as_large_as_those_of_another_net() {
 }
 
 #[test]
+fn another_loss_is_trained_with_and_the_default_one_is_left_out_of_configurations() {
+    assert!(!serde_json::to_string(&config()).unwrap().contains("\"loss\""));
+    let squares = TrainConfig { loss: MeanSquaredError {}.into(), epochs: 40, ..config() };
+    let text = serde_json::to_string(&squares).unwrap();
+    assert!(text.contains(r#""loss":{"kind":"mean-squared-error"}"#), "{text}");
+    assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), squares);
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(&dir.path().join("data"));
+    run(&squares, &data, &dir.path().join("run"), &mut Test::never()).unwrap();
+    let metrics: Vec<MetricRow> = read_table(&dir.path().join("run/metrics.parquet")).unwrap();
+    let whole = metrics.iter().filter(|m| m.pass == "full" && m.metric == "loss");
+    let losses: Vec<f64> = whole.filter(|m| m.split == "upstream").map(|m| m.value).collect();
+    // With classes one-hot, three outputs of a third each would have 2/9.
+    assert!(losses.len() == 2 && losses[1] < 2.0 / 9.0 && losses[1] < losses[0], "{losses:?}");
+}
+
+#[test]
 fn a_number_that_is_none_stops_the_run_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
-    let wild = TrainConfig { schedule: Schedule::Constant { lr: 1e30 }, ..config() };
+    let wild = TrainConfig { schedule: Constant { lr: 1e30 }.into(), ..config() };
     let error = run(&wild, &data, &dir.path().join("run"), &mut Test::never()).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { .. }), "{error}");
     assert!(error.to_string().contains("at step"), "{error}");

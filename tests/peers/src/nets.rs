@@ -1,7 +1,7 @@
 //! The nets that are timed, each written once as a list of layers that every peer reads.
 
 use anyhow::{Result, bail};
-use randlab_recipe::{ModelSpec, Stem};
+use randlab_nn::{Architectures, Cnn2, Mlp, ResNet, Stem, Vgg, Wrn};
 use serde::Serialize;
 
 /// Classes of every net.
@@ -50,7 +50,7 @@ pub enum Layer {
 #[derive(Debug, Clone)]
 pub enum Spec {
     /// A net of the recipes.
-    Model(ModelSpec),
+    Model(Architectures),
     /// Blocks of convolution, ReLU and 2x2 pool, and a hidden layer: not in the recipes, so its layers run one by one.
     Blocks,
 }
@@ -121,7 +121,7 @@ impl List {
             self.linear(units).relu();
         }
         self.linear(CLASSES);
-        Spec::Model(ModelSpec::Mlp { hidden: hidden.to_vec() })
+        Spec::Model(Mlp { hidden: hidden.to_vec() }.into())
     }
 
     fn cnn2(&mut self, kernel: usize, filters: usize, stride: usize, pool: usize) -> Spec {
@@ -130,7 +130,7 @@ impl List {
             self.pool();
         }
         self.linear(64).relu().linear(CLASSES);
-        Spec::Model(ModelSpec::Cnn2 { kernel, filters, stride, padding: 0, pool, hidden: 64 })
+        Spec::Model(Cnn2 { kernel, filters, stride, padding: 0, pool, hidden: 64 }.into())
     }
 
     fn blocks(&mut self, filters: &[usize], hidden: usize) -> Spec {
@@ -155,7 +155,7 @@ impl List {
             self.pool();
         }
         self.linear(CLASSES);
-        Spec::Model(ModelSpec::Vgg { depth: 16, width, batch_norm: false })
+        Spec::Model(Vgg { depth: 16, width, batch_norm: false }.into())
     }
 
     fn resnet18(&mut self) -> Spec {
@@ -172,7 +172,7 @@ impl List {
             }
         }
         self.average().linear(CLASSES);
-        Spec::Model(ModelSpec::ResNet { depth: 18, stem: Stem::Cifar, width: 1.0 })
+        Spec::Model(ResNet { depth: 18, stem: Stem::Cifar, width: 1.0 }.into())
     }
 
     fn wrn(&mut self, depth: usize, width: usize) -> Spec {
@@ -192,7 +192,7 @@ impl List {
             }
         }
         self.norm().relu().average().linear(CLASSES);
-        Spec::Model(ModelSpec::Wrn { depth, width, kernel: 3 })
+        Spec::Model(Wrn { depth, width, kernel: 3 }.into())
     }
 
     fn push(&mut self, layer: Layer) -> &mut Self {

@@ -7,8 +7,7 @@ use randlab_kernels::{
     Applied, ConvSpec, correct, prepare_process, sgd_step, softmax_cross_entropy,
     softmax_cross_entropy_gradient,
 };
-use randlab_nn::{Net, Optim, init, layers};
-use randlab_recipe::{InitLaw, InitSpec, ModelSpec, Optimizer};
+use randlab_nn::{Architectures, CrossEntropy, InitSpec, Laws, Loss, Net, Optim, Sgd, Targets, init, layers};
 
 use crate::{
     nets::{self, CLASSES, Layer, Spec},
@@ -33,11 +32,11 @@ struct Recipe {
 }
 
 impl Recipe {
-    fn new(spec: &ModelSpec, input: [usize; 3], batch: (Tensor, Tensor)) -> Result<Self> {
-        let law = InitSpec { law: InitLaw::He, scale: [].into(), odd_inputs: 1.0 };
+    fn new(spec: &Architectures, input: [usize; 3], batch: (Tensor, Tensor)) -> Result<Self> {
+        let law = InitSpec::of(Laws::He);
         let parameters = init(&layers(spec, input, CLASSES)?, &law, Seed::new(0))?;
         let net = Net::new(spec, input, CLASSES, &parameters, DType::F32)?;
-        let sgd = Optimizer::Sgd { momentum: MOMENTUM, weight_decay: 0.0 };
+        let sgd = Sgd { momentum: MOMENTUM, weight_decay: 0.0 }.into();
         let optim = Optim::new(&sgd, &net)?;
         Ok(Self { net, optim, batch })
     }
@@ -50,10 +49,11 @@ impl Step for Recipe {
 
     fn step(&mut self) -> Result<()> {
         let (x, y) = &self.batch;
-        let pass = self.net.pass(x, y)?;
-        correct(&pass.logits, y)?;
-        pass.loss.to_scalar::<f32>()?;
-        self.optim.step(&self.net, &pass.grads, LEARNING_RATE)?;
+        let (logits, tape) = self.net.forward_train(x)?;
+        correct(&logits, y)?;
+        let targets = Targets::Classes(y.clone());
+        let (_, gradient) = CrossEntropy {}.value_and_gradient(&logits, &targets, None)?;
+        self.optim.step(&self.net, &tape.backward(gradient)?, LEARNING_RATE)?;
         Ok(())
     }
 }

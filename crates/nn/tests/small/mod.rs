@@ -1,16 +1,16 @@
 //! Small instances of every net, with the numbers of `tests/reference/nets.py`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::collections::BTreeMap;
-
 use candle_core::{DType, Device, Tensor};
 use randlab_core::Seed;
-use randlab_nn::{Net, Parameters, init, layers};
-use randlab_recipe::{ConvLayer, InitLaw, InitSpec, ModelSpec, Stem};
+use randlab_nn::{
+    Architectures, Cnn, Cnn2, ConvLayer, InitSpec, Laws, Mlp, Net, Parameters, ResNet, Stem, Vgg,
+    Wrn, init, layers,
+};
 
 /// A net for RGB images of `side`, a batch of so many, and a learning rate.
 pub(crate) struct Small {
-    pub model: ModelSpec,
+    pub model: Architectures,
     pub side: usize,
     pub images: usize,
     pub lr: f64,
@@ -18,32 +18,32 @@ pub(crate) struct Small {
 
 pub(crate) const CLASSES: usize = 3;
 
-pub(crate) const fn vgg(width: f64, batch_norm: bool) -> ModelSpec {
-    ModelSpec::Vgg { depth: 16, width, batch_norm }
+pub(crate) fn vgg(width: f64, batch_norm: bool) -> Architectures {
+    Vgg { depth: 16, width, batch_norm }.into()
 }
 
-pub(crate) const fn resnet(stem: Stem, width: f64) -> ModelSpec {
-    ModelSpec::ResNet { depth: 18, stem, width }
+pub(crate) fn resnet(stem: Stem, width: f64) -> Architectures {
+    ResNet { depth: 18, stem, width }.into()
 }
 
 /// One of each kind. The last six are the deep ones, and all of these but the first have batch norms.
 pub(crate) fn all() -> [Small; 9] {
-    let cnn2 =
-        ModelSpec::Cnn2 { kernel: 5, filters: 17, stride: 1, padding: 0, pool: 2, hidden: 9 };
-    let wrn = |width, kernel| ModelSpec::Wrn { depth: 10, width, kernel };
-    let small = |model, side, images, lr| Small { model, side, images, lr };
+    let cnn2 = Cnn2 { kernel: 5, filters: 17, stride: 1, padding: 0, pool: 2, hidden: 9 };
+    let wrn = |width, kernel| Wrn { depth: 10, width, kernel };
+    let small = |model: Architectures, side, images, lr| Small { model, side, images, lr };
     [
-        small(ModelSpec::Mlp { hidden: vec![130, 33] }, 8, 17, 0.02),
-        small(cnn2, 16, 9, 0.005),
+        small(Mlp { hidden: vec![130, 33] }.into(), 8, 17, 0.02),
+        small(cnn2.into(), 16, 9, 0.005),
         small(
-            ModelSpec::Cnn {
+            Cnn {
                 convs: vec![
                     ConvLayer { filters: 18, stride: 2, pool: 1 },
                     ConvLayer { filters: 18, stride: 1, pool: 2 },
                     ConvLayer { filters: 18, stride: 1, pool: 1 },
                 ],
                 hidden: vec![9],
-            },
+            }
+            .into(),
             16,
             9,
             0.005,
@@ -52,14 +52,14 @@ pub(crate) fn all() -> [Small; 9] {
         small(vgg(0.0625, true), 32, 6, 0.001),
         small(resnet(Stem::Cifar, 0.0625), 12, 6, 0.02),
         small(resnet(Stem::Imagenet, 0.0625), 48, 6, 0.01),
-        small(wrn(4, 3), 8, 6, 0.02),
-        small(wrn(1, 5), 8, 6, 0.02),
+        small(wrn(4, 3).into(), 8, 6, 0.02),
+        small(wrn(1, 5).into(), 8, 6, 0.02),
     ]
 }
 
 /// Fresh parameters.
-pub(crate) fn fresh(model: &ModelSpec, input: [usize; 3], classes: usize) -> Parameters {
-    let spec = InitSpec { law: InitLaw::He, scale: BTreeMap::new(), odd_inputs: 1.0 };
+pub(crate) fn fresh(model: &Architectures, input: [usize; 3], classes: usize) -> Parameters {
+    let spec = InitSpec::of(Laws::He);
     init(&layers(model, input, classes).unwrap(), &spec, Seed::new(5)).unwrap()
 }
 

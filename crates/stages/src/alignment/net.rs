@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use randlab_data::Dataset;
 use randlab_moments::Filters;
+use randlab_nn::{Checkpoint, NnError};
 use randlab_store::Manifest;
-use randlab_train::{Checkpoint, TrainError};
 
 use super::seen::Seen;
 
@@ -74,8 +74,7 @@ fn first_layer(
     let h = &checkpoint.header;
     let layers = randlab_nn::layers(&h.model, h.input, h.classes)?;
     let layer = layers.first().map_or("", |l| &l.name);
-    let wrong =
-        |problem: String| TrainError::Checkpoint { path: path.display().to_string(), problem };
+    let wrong = |problem: String| NnError::Checkpoint { path: path.display().to_string(), problem };
     let weight = checkpoint.parameters.get(&format!("{layer}.weight"));
     let weight = weight.ok_or_else(|| wrong(format!("no tensor {layer}.weight")))?;
     let shape = match &weight.shape[..] {

@@ -1,20 +1,87 @@
 //! Optimisers with their state.
 
+mod adam;
+mod sgd;
+
+pub use adam::Adam;
+pub use sgd::Sgd;
+
 use std::collections::BTreeMap;
 
-use candle_core::{Var, backprop::GradStore};
-use randlab_kernels::{Norms, adam_step, l2_norm, sgd_step};
-use randlab_recipe::Optimizer;
+use candle_core::{Tensor, Var, backprop::GradStore};
+use randlab_kernels::Norms;
 
 use crate::{
     Net, NnError, Parameter, Parameters,
     net::{moved, plain, variable},
 };
 
+/// What a kind of optimiser does.
+pub trait Optimizer {
+    /// Refuses settings out of range.
+    ///
+    /// # Errors
+    /// What is wrong, in one line.
+    fn check(&self) -> Result<(), String>;
+
+    /// Names of the tensors it keeps for each parameter. They have the shape of the parameter and start at 0.
+    fn state(&self) -> &'static [&'static str];
+
+    /// Changes one parameter and its state in place; gives the l2 norms of gradient and change.
+    fn step(&self, update: &Update<'_>) -> Result<Norms, NnError>;
+
+    /// Column `momentum` of the table of runs.
+    fn momentum(&self) -> Option<f64> {
+        None
+    }
+
+    /// Column `weight_decay` of the table of runs.
+    fn weight_decay(&self) -> Option<f64> {
+        None
+    }
+}
+
+randlab_core::kinds! {
+    /// An optimiser.
+    pub enum Optimizers: Optimizer {
+        "sgd" => Sgd, "gradient descent with momentum and weight decay";
+        "adam" => Adam, "Adam with the usual constants";
+    }
+}
+
+/// One parameter in one step.
+pub struct Update<'a> {
+    /// The parameter.
+    pub var: &'a Var,
+    /// Its gradient.
+    pub grad: &'a Tensor,
+    /// Learning rate.
+    pub lr: f64,
+    /// Number of the step, counted from 1.
+    pub step: u64,
+    name: &'a str,
+    states: &'a BTreeMap<String, Var>,
+}
+
+impl<'a> Update<'a> {
+    /// A tensor that the optimiser keeps for the parameter.
+    ///
+    /// # Errors
+    /// [`NnError::Parameter`] when [`Optimizer::state`] does not name it.
+    pub fn state(&self, suffix: &str) -> Result<&'a Var, NnError> {
+        let found = self.states.get(&format!("{}.{suffix}", self.name));
+        found.ok_or_else(|| missing(self.name, "no state"))
+    }
+}
+
+fn missing(name: &str, problem: &str) -> NnError {
+    NnError::Parameter { name: name.into(), problem: problem.into() }
+}
+
 /// An optimiser for one net.
 pub struct Optim {
-    kind: Optimizer,
-    /// Momentum buffers by parameter; for Adam both moments, told apart by suffix.
+    kind: Optimizers,
+    /// Tensors by parameter and name.
     state: BTreeMap<String, Var>,
     steps: u64,
 }
@@ -49,15 +116,15 @@ const STEPS: &str = "steps";
 
 impl Optim {
     /// A fresh optimiser for the parameters of `net`.
-    pub fn new(kind: &Optimizer, net: &Net) -> Result<Self, NnError> {
+    pub fn new(kind: &Optimizers, net: &Net) -> Result<Self, NnError> {
         let mut state = BTreeMap::new();
         for (name, var) in net.parameters() {
-            for suffix in suffixes(kind) {
+            for suffix in kind.as_ref().state() {
                 let zeros = Var::from_tensor(&var.zeros_like()?)?;
                 state.insert(format!("{name}.{suffix}"), zeros);
             }
         }
-        Ok(Self { kind: *kind, state, steps: 0 })
+        Ok(Self { kind: kind.clone(), state, steps: 0 })
     }
 
     /// Changes the parameters of `net` in place. Weight decay applies to the weights of layers, and not to
@@ -69,25 +136,9 @@ impl Optim {
         self.steps += 1;
         let mut norms = StepNorms::default();
         for (name, var) in net.parameters() {
-            let missing =
-                |what: &str| NnError::Parameter { name: name.into(), problem: what.into() };
-            let grad = grads.get(var.as_tensor()).ok_or_else(|| missing("no gradient"))?.detach();
-            let state = |suffix: &str| {
-                self.state.get(&format!("{name}.{suffix}")).ok_or_else(|| missing("no state"))
-            };
-            let of = match self.kind {
-                Optimizer::Sgd { momentum, weight_decay } => {
-                    let decay = if var.rank() > 1 { weight_decay } else { 0.0 };
-                    let velocity = state("momentum")?;
-                    sgd_step(var, velocity, &grad, lr, momentum, decay)?
-                }
-                Optimizer::Adam {} => {
-                    let before = var.copy()?;
-                    adam_step(var, state("mean")?, state("square")?, &grad, lr, self.steps)?;
-                    let update = l2_norm(&(var.as_tensor() - before)?)?;
-                    Norms { grad: l2_norm(&grad)?, update }
-                }
-            };
+            let grad = grads.get(var.as_tensor()).ok_or_else(|| missing(name, "no gradient"))?;
+            let (grad, step, states) = (&grad.detach(), self.steps, &self.state);
+            let of = self.kind.as_ref().step(&Update { var, grad, lr, step, name, states })?;
             norms.grad.insert(name.to_owned(), of.grad);
             norms.update.insert(name.to_owned(), of.update);
         }
@@ -124,12 +175,5 @@ impl Optim {
         let [high, low] = halves.ok_or_else(wrong)?;
         self.steps = ((high as u64) << 20) + low as u64;
         Ok(())
-    }
-}
-
-const fn suffixes(kind: &Optimizer) -> &'static [&'static str] {
-    match kind {
-        Optimizer::Sgd { .. } => &["momentum"],
-        Optimizer::Adam {} => &["mean", "square"],
     }
 }

@@ -3,12 +3,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use randlab_core::{Digest, RunId};
-use randlab_nn::Parameters;
-use randlab_recipe::ModelSpec;
 use randlab_store::{TensorData, TensorFile};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{Architectures, NnError, Parameter, Parameters};
 
 /// A net's weights at one step. Tensors are `LAYER.weight` (`[out, in]` or `[out, in, k, k]`) and `LAYER.bias` (`[out]`),
 /// f32, named and laid out as in a `PyTorch` state dict. Intermediate checkpoints may hold the first layers only.
@@ -31,7 +29,7 @@ pub struct Header {
     /// Optimiser steps done.
     pub step: u64,
     /// The net.
-    pub model: ModelSpec,
+    pub model: Architectures,
     /// `[channels, height, width]` of its inputs.
     pub input: [usize; 3],
     /// Outputs of its head.
@@ -48,7 +46,7 @@ impl Checkpoint {
     pub const FINAL: &'static str = "final.safetensors";
 
     /// Writes the file.
-    pub fn write(&self, path: &Path) -> Result<(), TrainError> {
+    pub fn write(&self, path: &Path) -> Result<(), NnError> {
         let problem = |e: serde_json::Error| bad(path, e.to_string());
         let header = serde_json::to_value(&self.header).map_err(problem)?;
         let tensors = self.parameters.iter();
@@ -61,8 +59,8 @@ impl Checkpoint {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`TrainError::Store`] when the file is damaged, [`TrainError::Checkpoint`] when it is something else.
-    pub fn read(path: &Path) -> Result<Self, TrainError> {
+    /// [`NnError::Store`] when the file is damaged, [`NnError::Checkpoint`] when it is something else.
+    pub fn read(path: &Path) -> Result<Self, NnError> {
         let file = TensorFile::read(path)?;
         let header = serde_json::from_value(file.header)
             .map_err(|e| bad(path, format!("not a checkpoint: {e}")))?;
@@ -72,15 +70,18 @@ impl Checkpoint {
 }
 
 /// Tensors of a file as parameters.
-pub(crate) fn parameters(tensors: BTreeMap<String, TensorData>) -> Result<Parameters, String> {
+///
+/// # Errors
+/// A text naming a tensor that is not f32.
+pub fn parameters(tensors: BTreeMap<String, TensorData>) -> Result<Parameters, String> {
     let convert = |(name, tensor): (String, TensorData)| {
         let shape = tensor.shape.clone();
         let values = tensor.into_f32().ok_or_else(|| format!("tensor {name} is not F32"))?;
-        Ok((name, randlab_nn::Parameter { shape, values }))
+        Ok((name, Parameter { shape, values }))
     };
     tensors.into_iter().map(convert).collect()
 }
 
-fn bad(path: &Path, problem: impl Into<String>) -> TrainError {
-    TrainError::Checkpoint { path: path.display().to_string(), problem: problem.into() }
+fn bad(path: &Path, problem: impl Into<String>) -> NnError {
+    NnError::Checkpoint { path: path.display().to_string(), problem: problem.into() }
 }
