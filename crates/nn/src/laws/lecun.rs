@@ -1,6 +1,6 @@
 use super::Law;
 
-/// `N(0, 1 / fan_in)` (LeCun et al. 1998, section 4.6).
+/// `N(0, 1 / fan_in)` (`LeCun` et al. 1998, section 4.6).
 pub struct Lecun;
 
 impl Law for Lecun {

@@ -24,12 +24,11 @@ impl Loss for MeanSquaredError {
         weights: Option<&[f64]>,
     ) -> Result<(f64, Tensor), NnError> {
         let (n, k) = sizes(outputs)?;
-        let value = match weights {
-            None => self.value(outputs, targets)?,
-            Some(_) => {
-                let losses = self.per_example(outputs, targets)?;
-                rounded(mean(&losses, Some(&shares(weights, n)?)), outputs.dtype())
-            }
+        let value = if weights.is_none() {
+            self.value(outputs, targets)?
+        } else {
+            let losses = self.per_example(outputs, targets)?;
+            rounded(mean(&losses, Some(&shares(weights, n)?)), outputs.dtype())
         };
         let (differences, shares) = (differences(outputs, targets)?, shares(weights, n)?);
         let rows = differences.chunks_exact(k).zip(&shares);

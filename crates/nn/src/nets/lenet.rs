@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Architecture, blocks::hidden_and_head};
 use crate::{NetPlan, NnError};
 
-/// In the manner of LeNet-5 (LeCun et al. 1998, Figure 2), with ReLU and 2x2 max-pools: 5x5 convolutions of 6 and 16 filters, each
+/// In the manner of LeNet-5 (`LeCun` et al. 1998, Figure 2), with ReLU and 2x2 max-pools: 5x5 convolutions of 6 and 16 filters, each
 /// with a pool, hidden layers of 120 and 84 units, and one linear layer. Names: `conv1`, `conv2`, `fc1`, `fc2`, `head`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
