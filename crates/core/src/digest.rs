@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_stream_has_the_digest_of_its_bytes() {
-        let bytes = [7; 100_000];
+        let bytes = vec![7; 100_000];
         assert_eq!(Digest::of_reader(&bytes[..]).unwrap(), Digest::of(&bytes));
     }
 

@@ -71,6 +71,7 @@ fn settled(m: &Metadata, now: SystemTime) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "raw files are written by others, and in place")]
 mod tests {
     use std::time::Duration;
 

@@ -12,6 +12,7 @@ use randlab_data::{
     Source, Sources, SplitSizes, prepare,
     source::{Cifar10, FashionMnist, Gaussian, ImageFolder, Photos, Rotation},
 };
+use randlab_store::publish;
 
 mod common;
 use common::config;
@@ -43,7 +44,7 @@ fn binary() -> Vec<u8> {
 
 /// What is said of an archive of these bytes; nothing when it is read.
 fn problem(path: &Path, bytes: &[u8]) -> Option<String> {
-    fs::write(path, bytes).unwrap();
+    publish(path, bytes).unwrap();
     let source = Cifar10 { path: path.display().to_string(), subset: true };
     let drawn = prepare(&config(source, [10, 10, 4]), &mut |_, _| {});
     drawn.err().map(|error| error.to_string())
@@ -109,10 +110,10 @@ fn idx_files_are_found_under_all_their_names() {
         let root = dir.path().join(folder);
         fs::create_dir_all(&root).unwrap();
         for part in ["train", "t10k"] {
-            fs::write(root.join(format!("{part}-images{dot}idx3-ubyte")), &images).unwrap();
+            publish(&root.join(format!("{part}-images{dot}idx3-ubyte")), &images).unwrap();
             let (one, other) = labels.split_at(9);
             let members = [gz(one), gz(other)].concat();
-            fs::write(root.join(format!("{part}-labels{dot}idx1-ubyte.gz")), members).unwrap();
+            publish(&root.join(format!("{part}-labels{dot}idx1-ubyte.gz")), &members).unwrap();
         }
         let source = FashionMnist { path: dir.path().display().to_string() };
         assert_eq!(source.files().unwrap().len(), 4);

@@ -11,4 +11,3 @@ mod merge;
 pub use config::*;
 pub use error::RecipeError;
 pub use experiment::{AlignSpec, DataSpec, Dataset, Experiment, Panel, Phase, Task, Variant};
-pub use randlab_core::RunInfo;

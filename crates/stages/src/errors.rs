@@ -69,12 +69,12 @@ fn of_net(error: &NnError) -> Known {
 
 fn of_train(error: &TrainError) -> Known {
     match error {
-        TrainError::NotFinite { .. } => file(FAILED),
         TrainError::Store(error) => of_store(error),
         TrainError::Data(error) => of_data(error),
         TrainError::Net(error) => of_net(error),
         TrainError::Moments(_) | TrainError::Tensor(_) => NAMELESS,
         TrainError::Config { .. } | TrainError::Checkpoint { .. } => file(BAD_INPUT),
+        // Not finite, or a kind that is not listed yet.
         _ => file(FAILED),
     }
 }

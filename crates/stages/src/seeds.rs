@@ -30,8 +30,8 @@ pub fn seeds<S: AsRef<str>>(words: &[S]) -> anyhow::Result<Option<Vec<Seed>>> {
         numbers.extend(first..=last);
     }
     numbers.sort_unstable();
-    if let Some(pair) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(refused!("--seeds: duplicate seed {}; name each seed once", pair[0]));
+    if let Some([seed, _]) = numbers.array_windows().find(|[a, b]| a == b) {
+        return Err(refused!("--seeds: duplicate seed {seed}; name each seed once"));
     }
     let seeds = numbers.into_iter().map(Seed::new).collect::<Vec<_>>();
     Ok((!seeds.is_empty()).then_some(seeds))

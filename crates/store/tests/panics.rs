@@ -1,4 +1,5 @@
 //! Reading tables leaves the panics of other threads audible. A file of its own, since the panic hook is process-wide.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
     panic,

@@ -28,8 +28,11 @@ use randlab_report::{Drawing, Rule};
 
 pub use pair::Pair;
 
+#[allow(clippy::wildcard_imports, reason = "a new kind needs no line here but its entry")]
 use activity::{figures::*, rules::*};
+#[allow(clippy::wildcard_imports, reason = "a new kind needs no line here but its entry")]
 use alignment::{figures::*, rules::*};
+#[allow(clippy::wildcard_imports, reason = "a new kind needs no line here but its entry")]
 use transfer::{figures::*, rules::*};
 
 randlab_core::kinds! {

@@ -120,14 +120,14 @@ impl State {
 pub(crate) fn restore(
     dir: &Path,
     fingerprint: &Digest,
-    (steps, layers): (u64, usize),
+    steps: u64,
     build: &dyn Fn(&Parameters) -> Result<Learner, TrainError>,
     hooks: &mut dyn Hooks,
 ) -> Result<Option<(State, Learner)>, TrainError> {
     let read = || {
         let Some(state) = State::read(dir, fingerprint)? else { return Ok(None) };
-        state.check(dir, steps, layers)?;
         let mut learner = build(&state.parameters).map_err(|e| bad(dir, e))?;
+        state.check(dir, steps, learner.net().layers().len())?;
         learner.import(&state.optimizer).map_err(|e| bad(dir, e))?;
         Ok(Some((state, learner)))
     };

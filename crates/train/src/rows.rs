@@ -194,7 +194,6 @@ fn layers(facts: &Facts<'_>) -> Result<Vec<LayerRow>, StoreError> {
     Ok(rows)
 }
 
-#[expect(clippy::too_many_lines, reason = "one line per column")]
 fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
     let c = facts.config;
     let json = |value: serde_json::Result<serde_json::Value>| -> Result<String, TrainError> {

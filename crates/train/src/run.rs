@@ -113,10 +113,8 @@ impl<'a> Run<'a> {
             .ok_or_else(|| wrong(format!("{} has no real labels", data.source())))?;
         let batches = Batches::new(train, config.batch, config.seed).map_err(wrong)?;
         let steps = batches.per_epoch() * u64::from(config.epochs);
-        let classes = scheme.outputs(data.classes()) as usize;
-        let layers = randlab_nn::layers(&config.model, data.shape(), classes)?.len();
         let build = |parameters: &Parameters| Learner::new(config, data, parameters, device);
-        let saved = restore(dir.root(), fingerprint, (steps, layers), &build, hooks)?;
+        let saved = restore(dir.root(), fingerprint, steps, &build, hooks)?;
         let (saved, learner) = match saved {
             Some((state, learner)) => (Some(state), learner),
             None => (None, build(&transfer::first_weights(config, inputs)?)?),

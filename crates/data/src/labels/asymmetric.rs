@@ -107,7 +107,7 @@ mod tests {
 
     fn scheme(map: &[(&str, ClassId)], ratio: f64) -> Asymmetric {
         let map = map.iter().map(|&(from, to)| (from.to_owned(), to)).collect();
-        Asymmetric { map, ratio }
+        Asymmetric { ratio, map }
     }
 
     /// How many images of `class` out of ten get each label.

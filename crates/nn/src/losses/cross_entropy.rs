@@ -125,7 +125,7 @@ mod tests {
             assert!((v - value).abs() < 1e-12 && close(&list(&g), &list(&gradient)));
         }
         let losses = CrossEntropy {}.per_example(&x, &hard).unwrap();
-        assert!(((losses[0] + losses[1]) / 2.0 - value).abs() < 1e-12);
+        assert!((f64::midpoint(losses[0], losses[1]) - value).abs() < 1e-12);
     }
 
     #[test]

@@ -62,7 +62,7 @@ mod tests {
         let x = tensor(&[0.5, 1.0, 3.0, -1.0]);
         let classes = Targets::Classes(Tensor::new(&[0_u32, 1], &Device::Cpu).unwrap());
         let losses = MeanSquaredError {}.per_example(&x, &classes).unwrap();
-        assert_eq!(losses, [(0.25 + 1.0) / 2.0, (9.0 + 4.0) / 2.0]);
+        assert_eq!(losses, [0.625, 6.5]);
         let values = Targets::Values(tensor(&[0.5, 0.0, 3.0, 1.0]));
         assert_eq!(MeanSquaredError {}.per_example(&x, &values).unwrap(), [0.5, 2.0]);
         // The mean over all entries.

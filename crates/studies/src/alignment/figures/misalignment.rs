@@ -44,13 +44,12 @@ fn block(runs: &Runs, panel: &str) -> Block {
     let mut drawn = Drawn::of(runs, panel);
     let aligned = drawn.found(|seed| AlignRun::net(runs, panel, seed));
     let head = Head { name: panel.to_owned(), title: format!("{panel}, {} seeds", aligned.len()) };
-    let body = match plot(&aligned, drawn.dashed) {
-        Some(plot) => Body::Plot(plot),
-        None => {
-            let why = "no misalignment: it needs more filters than inputs per filter";
-            drawn.notes.push(why.to_owned());
-            Body::Nothing
-        }
+    let body = if let Some(plot) = plot(&aligned, drawn.dashed) {
+        Body::Plot(plot)
+    } else {
+        let why = "no misalignment: it needs more filters than inputs per filter";
+        drawn.notes.push(why.to_owned());
+        Body::Nothing
     };
     drawn.block(runs, panel, head, body)
 }
