@@ -22,4 +22,4 @@ pub use prepare::{Inputs, Prepared, prepare};
 pub use source::{Source, Sources};
 
 /// Version of the numbers `prepare` produces; part of every fingerprint.
-pub const STAGE_VERSION: u32 = 2;
+pub const STAGE_VERSION: u32 = 3;

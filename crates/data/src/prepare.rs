@@ -170,6 +170,7 @@ fn int(x: u32) -> i32 {
 
 fn row(item: &Item, run: &str) -> LabelRow {
     LabelRow {
+        stage: "prepare".to_owned(),
         run_id: run.to_owned(),
         image_id: int(item.id),
         split: item.split.name().to_owned(),

@@ -54,6 +54,7 @@ fn labels(facts: &Facts<'_>) -> Result<Vec<LabelRow>, StoreError> {
     let assigned = facts.train.ids.iter().zip(&facts.train.labels).zip(real);
     let row = |((&id, &label), &real): ((&u32, &u32), &Option<u32>)| {
         Ok(LabelRow {
+            stage: stage(facts),
             run_id: facts.config.run.id.to_string(),
             image_id: count::<LabelRow, _>("image_id", id)?,
             split: facts.config.split.name().to_owned(),

@@ -141,6 +141,7 @@ fn a_run_fits_random_labels_and_leaves_its_tables() {
     assert!(files.contains(&"checkpoints/step-000000128.safetensors".to_owned()), "{files:?}");
     let labels: Vec<LabelRow> = read_table(&out.join("labels.parquet")).unwrap();
     assert_eq!(labels.len(), 60);
+    assert!(labels.iter().all(|r| r.stage == "pretrain"));
     assert!(labels.iter().all(|r| r.real.is_none() && r.assigned.is_some_and(|y| y < 3)));
     let runs: Vec<RunRow> = read_table(&out.join("runs.parquet")).unwrap();
     assert_eq!(

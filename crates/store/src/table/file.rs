@@ -144,6 +144,7 @@ mod tests {
 
     fn label(id: i32) -> LabelRow {
         LabelRow {
+            stage: "pretrain".into(),
             run_id: "run".into(),
             image_id: id,
             split: "upstream".into(),
@@ -201,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_file_from_before_a_column_was_added_reads_as_null() {
-        table! { "labels" "1" "one image" => OlderRow {
+        table! { "labels" "2" "one image" => OlderRow {
+            key stage: String, "1", "stage";
             key run_id: String, "1", "run";
             key image_id: i32, "1", "image";
             col split: String, "1", "split";
@@ -232,7 +234,7 @@ mod tests {
         let path = dir.path().join("labels.parquet");
         write_table(&path, (0..300).map(label).collect()).unwrap();
         let wrong = read_table::<CurveRow>(&path).unwrap_err().to_string();
-        assert!(wrong.contains("holds table labels/1, expected curves/1"), "{wrong}");
+        assert!(wrong.contains("holds table labels/2, expected curves/1"), "{wrong}");
         let good = read(&path).unwrap();
         publish(&path, b"run_id,image_id\na,1\n").unwrap();
         let text = read_table::<LabelRow>(&path).unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! The tables of the pipeline.
 //!
 //! Long and tidy: a row is one measurement, wide only where every column is always there. Facts about a run stand in
-//! `runs` alone, and everything joins it on `run_id` (with `stage`). What differs from machine to machine stands in
+//! `runs` alone, and every table of runs joins it on `stage` and `run_id`. What differs from machine to machine stands in
 //! `timing` alone.
 
 use super::TableInfo;
@@ -65,7 +65,8 @@ table! { "runs" "1.1" "one run of one stage" => RunRow {
     col stage_version: i32, "1", "raised when the stage's numbers change";
 }}
 
-table! { "labels" "1" "one image in one run" => LabelRow {
+table! { "labels" "2" "one image in one run" => LabelRow {
+    key stage: String, "1", "prepare, pretrain or finetune";
     key run_id: String, "1", "prepare: the data set; training: what the run was told";
     key image_id: i32, "1", "position in the canonical order of the source";
     col split: String, "1", "upstream, downstream or holdout";
@@ -113,7 +114,8 @@ table! { "activity" "1" "the units of one hidden layer that are active on equall
     col n_units: i64, "1", "units (channel and position) that are active on that many";
 }}
 
-table! { "alignment" "1" "the alignment of the first layer of one run or pool at one step" => AlignmentRow {
+table! { "alignment" "2" "the alignment of the first layer of one run or pool at one step" => AlignmentRow {
+    key stage: String, "1", "align";
     key run_id: String, "1", "the align run";
     key step: i64, "step", "checkpoint; -1 for a pool, whose runs may have stopped at different steps";
     col layer: String, "1", "tensor name without .weight";
@@ -136,7 +138,8 @@ table! { "alignment" "1" "the alignment of the first layer of one run or pool at
     col profile_init_correlation: Option<f64>, "1", "the same, fitted to the profile of the initial weights; null as above";
 }}
 
-table! { "spectra" "1" "one principal component of the data, for one run or pool at one step" => SpectrumRow {
+table! { "spectra" "2" "one principal component of the data, for one run or pool at one step" => SpectrumRow {
+    key stage: String, "1", "align";
     key run_id: String, "1", "the align run";
     key step: i64, "step", "as in alignment";
     key component: i32, "1", "0 is the largest data eigenvalue";
