@@ -4,22 +4,7 @@
 //! `runs` alone, and every table of runs joins it on `stage` and `run_id`. What differs from machine to machine stands in
 //! `timing` alone.
 
-use super::TableInfo;
 use crate::table;
-
-/// All of them, in the order of the documentation.
-pub const TABLES: &[TableInfo] = &[
-    TableInfo::of::<RunRow>(),
-    TableInfo::of::<LabelRow>(),
-    TableInfo::of::<MetricRow>(),
-    TableInfo::of::<LayerRow>(),
-    TableInfo::of::<ActivityRow>(),
-    TableInfo::of::<AlignmentRow>(),
-    TableInfo::of::<SpectrumRow>(),
-    TableInfo::of::<CurveRow>(),
-    TableInfo::of::<ClaimRow>(),
-    TableInfo::of::<TimingRow>(),
-];
 
 table! { "runs" "1.1" "one run of one stage" => RunRow {
     key stage: String, "1", "prepare, pretrain, finetune or align";
