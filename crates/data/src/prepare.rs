@@ -6,13 +6,10 @@ use std::{
 };
 
 use randlab_core::{ClassId, Digest, ImageId, Split};
-use randlab_store::{
-    TensorData, TensorFile,
-    table::{LabelRow, write_table},
-};
+use randlab_store::{TensorData, TensorFile, table::write_table};
 use serde_json::{Value, json};
 
-use crate::{DataError, Population, PrepareConfig};
+use crate::{DataError, LabelRow, Population, PrepareConfig};
 
 /// A prepared dataset in memory: images in the order of their ids.
 #[derive(Debug, Clone, PartialEq)]

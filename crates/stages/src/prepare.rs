@@ -3,11 +3,11 @@
 use std::{fmt::Write, path::Path};
 
 use randlab_core::{RunId, Split};
-use randlab_data::{PrepareConfig, Prepared, raw_inputs};
+use randlab_data::{LabelRow, PrepareConfig, Prepared, raw_inputs};
 use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work};
 use randlab_store::{
     InputRef, Status,
-    table::{LabelRow, RunRow, TableInfo, write_table},
+    table::{RunRow, TableInfo, write_table},
 };
 use serde::{Deserialize, Serialize};
 

@@ -8,11 +8,8 @@ use std::{
 
 use randlab_core::RunId;
 use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work, tables};
-use randlab_report::{ArmRef, Drawing, Files, panels};
-use randlab_store::{
-    Status,
-    table::{ClaimRow, CurveRow, TableInfo},
-};
+use randlab_report::{ArmRef, ClaimRow, CurveRow, Drawing, Files, panels};
+use randlab_store::{Status, table::TableInfo};
 use randlab_studies::{FigureSpec, ReportConfig};
 use serde::{Deserialize, Serialize};
 

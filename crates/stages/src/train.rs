@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
 
 use randlab_core::{RunId, Split};
-use randlab_data::Dataset;
+use randlab_data::{Dataset, LabelRow};
 use randlab_nn::{Checkpoint, RunsOn};
 use randlab_pipeline::{Choice, Done, Job, Place, RunRef, Stage, Work, refused};
 use randlab_recipe::TrainConfig;
 use randlab_store::{
     Manifest, Status,
-    table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, TableInfo},
+    table::{ActivityRow, LayerRow, MetricRow, RunRow, TableInfo},
 };
 use randlab_train::{Hooks, Inputs, Outcome, Progress};
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,12 @@
 //! The tables of a finished run.
 
 use randlab_core::{Digest, Split, canonical_json};
-use randlab_data::Dataset;
+use randlab_data::{Dataset, LabelRow};
 use randlab_nn::Layer;
 use randlab_recipe::TrainConfig;
 use randlab_store::{
     RunDir, Status, StoreError,
-    table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, count, write_table},
+    table::{ActivityRow, LayerRow, MetricRow, RunRow, count, write_table},
 };
 
 use crate::{

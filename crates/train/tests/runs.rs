@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::BTreeMap, fs, path::Path, time::Duration};
 
 use randlab_core::{Digest, RunId, RunInfo, Seed, Split};
 use randlab_data::{
-    Dataset, PrepareConfig, SplitSizes,
+    Dataset, LabelRow, PrepareConfig, SplitSizes,
     labels::{PatchEnergy, Random, Real},
     prepare,
     source::{Gaussian, Rotation},
@@ -17,7 +17,7 @@ use randlab_nn::{
 use randlab_recipe::{Checkpoints, TrainConfig, Transfer, TransferNorm, TransferWeights};
 use randlab_store::{
     RunDir, Status,
-    table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, read_table},
+    table::{ActivityRow, LayerRow, MetricRow, RunRow, read_table},
 };
 use randlab_train::{Hooks, Inputs, Outcome, Progress, TrainError, train};
 

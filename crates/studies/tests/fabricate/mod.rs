@@ -6,12 +6,13 @@ use std::{
 };
 
 use randlab_core::{Digest, RunId, RunInfo, Seed};
+use randlab_data::LabelRow;
 use randlab_report::ReportedRun;
 use randlab_store::{
     FileRef, Manifest, Status, TensorData, TensorFile, publish,
     table::{
-        ActivityRow, AlignmentRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, Table,
-        TableInfo, TimingRow, read_table, write_table,
+        ActivityRow, AlignmentRow, LayerRow, MetricRow, RunRow, SpectrumRow, Table, TableInfo,
+        TimingRow, read_table, write_table,
     },
 };
 
