@@ -94,17 +94,6 @@ impl RunDir {
             .then_some(manifest)
     }
 
-    /// Marks the manifest as checked just now, so that make does not ask again.
-    pub fn touch_manifest(&self) -> Result<(), StoreError> {
-        let path = self.path(Manifest::NAME);
-        let stamp = |f: File| f.set_modified(std::time::SystemTime::now());
-        File::options()
-            .append(true)
-            .open(&path)
-            .and_then(stamp)
-            .map_err(StoreError::io(&path, "set the time of"))
-    }
-
     /// Makes the folder that of a run which is not finished, whatever it was. What an earlier manifest lists stays known
     /// until [`RunDir::clear_except`] has removed it.
     pub fn reopen(&self) -> Result<(), StoreError> {
