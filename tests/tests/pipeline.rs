@@ -3,9 +3,11 @@
 
 use std::fs;
 
+use randlab_data::LabelRow;
+use randlab_report::{ClaimRow, CurveRow};
 use randlab_store::{
     TensorFile,
-    table::{AlignmentRow, ClaimRow, CurveRow, LabelRow, SpectrumRow, read_table},
+    table::{AlignmentRow, SpectrumRow, read_table},
 };
 use randlab_tests::{Scratch, bin, text, write_cifar10};
 

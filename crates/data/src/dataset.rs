@@ -7,12 +7,9 @@ use std::{
 
 use randlab_core::{ClassId, ImageId, Split};
 use randlab_moments::{Moments, MomentsError, PatchShape};
-use randlab_store::{
-    TensorData, TensorFile, Values,
-    table::{LabelRow, read_table},
-};
+use randlab_store::{TensorData, TensorFile, Values, table::read_table};
 
-use crate::{DataError, Inputs};
+use crate::{DataError, Inputs, LabelRow};
 
 /// The law vectors were drawn from: `N(0, R diag(std^2) R^T)`.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,6 +12,7 @@ pub mod labels;
 mod pool;
 mod prepare;
 pub mod source;
+mod tables;
 
 pub use config::{PrepareConfig, SplitSizes};
 pub use dataset::{Dataset, Population};
@@ -20,6 +21,7 @@ pub use files::raw_inputs;
 pub use labels::{LabelContext, LabelScheme, Labels};
 pub use prepare::{Inputs, Prepared, prepare};
 pub use source::{Source, Sources};
+pub use tables::LabelRow;
 
 /// Version of the numbers `prepare` produces; part of every fingerprint.
-pub const STAGE_VERSION: u32 = 2;
+pub const STAGE_VERSION: u32 = 3;

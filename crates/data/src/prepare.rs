@@ -6,13 +6,10 @@ use std::{
 };
 
 use randlab_core::{ClassId, Digest, ImageId, Split};
-use randlab_store::{
-    TensorData, TensorFile,
-    table::{LabelRow, write_table},
-};
+use randlab_store::{TensorData, TensorFile, table::write_table};
 use serde_json::{Value, json};
 
-use crate::{DataError, Population, PrepareConfig};
+use crate::{DataError, LabelRow, Population, PrepareConfig};
 
 /// A prepared dataset in memory: images in the order of their ids.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +167,7 @@ fn int(x: u32) -> i32 {
 
 fn row(item: &Item, run: &str) -> LabelRow {
     LabelRow {
+        stage: "prepare".to_owned(),
         run_id: run.to_owned(),
         image_id: int(item.id),
         split: item.split.name().to_owned(),

@@ -183,7 +183,7 @@ pub(crate) fn execute<T: Stage>(
     }
     let root = root_of(&config, &args.out)?;
     let identity = Identity::of(&config, root)?;
-    let dir = open(&args.out)?;
+    let dir = open(&args.out)?.with_tables(T::TABLES);
     let name = format!("{} {}", T::NAME, config.id());
     let console = Console::new(name, args.progress);
     if let Some(manifest) = dir.finished(&identity.fingerprint) {

@@ -27,5 +27,5 @@ pub use job::{Done, Job, Work, program};
 pub use makefile::makefile;
 pub use nearest::nearest;
 pub use plan::{Plan, Planned};
-pub use stage::{AnyStage, Choice, Of, Place, RunRef, Stage};
+pub use stage::{AnyStage, Choice, Of, Place, RunRef, Stage, tables};
 pub use state::{State, Survey};

@@ -1,10 +1,13 @@
 //! What a stage is.
 
-use std::{fmt, marker::PhantomData, path::Path};
+use std::{collections::BTreeSet, fmt, marker::PhantomData, path::Path};
 
 use anyhow::Context;
 use randlab_core::RunId;
-use randlab_store::InputRef;
+use randlab_store::{
+    InputRef,
+    table::{TableInfo, TimingRow},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -66,6 +69,8 @@ pub trait Stage: Serialize + DeserializeOwned + Clone + 'static {
     const VERSION: u32;
     /// What the stage does, for `--help`.
     const ABOUT: &'static str;
+    /// The tables its runs write, beside `timing`, which every run has.
+    const TABLES: &'static [TableInfo];
     /// Options of its program beside the common ones; none as a rule.
     const OPTIONS: &'static [Choice] = &[];
     /// Whether its work looks at [`Job::signal`]. Otherwise signals end the process at once.
@@ -119,6 +124,8 @@ pub trait AnyStage: Sync {
     fn version(&self) -> u32;
     /// [`Stage::ABOUT`].
     fn about(&self) -> &'static str;
+    /// [`Stage::TABLES`].
+    fn tables(&self) -> &'static [TableInfo];
     /// [`Stage::raw`] of a configuration.
     ///
     /// # Errors
@@ -154,6 +161,10 @@ impl<T: Stage> AnyStage for Of<T> {
         T::ABOUT
     }
 
+    fn tables(&self) -> &'static [TableInfo] {
+        T::TABLES
+    }
+
     fn raw(&self, config: &Value, cache: &Path) -> anyhow::Result<Vec<InputRef>> {
         typed::<T>(config)?.raw(cache)
     }
@@ -161,6 +172,14 @@ impl<T: Stage> AnyStage for Of<T> {
     fn to_toml(&self, config: &Value) -> anyhow::Result<String> {
         Ok(toml::to_string(&typed::<T>(config)?)?)
     }
+}
+
+/// The tables that runs of `stages` write, each once, in the order of the stages; `timing`, which every run has, is last.
+pub fn tables<'a>(stages: impl IntoIterator<Item = &'a dyn AnyStage>) -> Vec<TableInfo> {
+    let mut seen = BTreeSet::new();
+    let listed = stages.into_iter().flat_map(|stage| stage.tables().iter().copied());
+    let all = listed.chain([TableInfo::of::<TimingRow>()]);
+    all.filter(|table| seen.insert(table.name)).collect()
 }
 
 /// The configuration that `config` was made from.

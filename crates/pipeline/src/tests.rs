@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, path::Path};
 
 use randlab_core::{Digest, RunId};
-use randlab_store::{InputRef, RunDir, Status, publish};
+use randlab_store::{
+    InputRef, RunDir, Status, publish, table,
+    table::{TableInfo, TimingRow},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     AnyStage, DONE, Done, Host, Job, Of, Place, Plan, RunRef, Stage, StageArgs, State, Survey,
-    Work, args::ProgressMode, dag, job::execute, list, makefile, refused, why,
+    Work, args::ProgressMode, dag, job::execute, list, makefile, refused, tables, why,
 };
 
 /// Copies a number from a file outside.
@@ -27,6 +30,18 @@ struct Add {
     to: RunId,
     number: u32,
 }
+
+table! { "numbers" "1" "one number" => NumberRow {
+    key stage: String, "1", "stage";
+}}
+
+table! { "files" "1" "one file" => FileRow {
+    key stage: String, "1", "stage";
+}}
+
+table! { "sums" "1" "one sum" => SumRow {
+    key stage: String, "1", "stage";
+}}
 
 const HOST: Host = Host { known: |_| None, facts: BTreeMap::new };
 const STAGES: &[&dyn AnyStage] = &[&Of::<Draw>::stage(), &Of::<Add>::stage()];
@@ -55,6 +70,8 @@ impl Stage for Draw {
     const NAME: &'static str = "draw";
     const VERSION: u32 = 1;
     const ABOUT: &'static str = "Copy a number";
+    const TABLES: &'static [TableInfo] =
+        &[TableInfo::of::<NumberRow>(), TableInfo::of::<FileRow>()];
 
     fn id(&self) -> &RunId {
         &self.id
@@ -86,6 +103,7 @@ impl Stage for Add {
     const NAME: &'static str = "add";
     const VERSION: u32 = 1;
     const ABOUT: &'static str = "Add a number";
+    const TABLES: &'static [TableInfo] = &[TableInfo::of::<SumRow>(), TableInfo::of::<NumberRow>()];
 
     fn id(&self) -> &RunId {
         &self.id
@@ -235,4 +253,10 @@ fn questions_take_the_beginning_of_names() {
     assert!(why(&plan, &survey, "other").is_none());
     assert_eq!(dag(&plan, None).unwrap().lines().count(), 4);
     assert!(dag(&plan, Some("toy")).unwrap().contains("\"add toy sums (1)\""));
+}
+
+#[test]
+fn tables_follow_from_the_stages_each_once_with_that_of_all_runs_last() {
+    let names: Vec<_> = tables(STAGES.iter().copied()).iter().map(|t| t.name).collect();
+    assert_eq!(names, ["numbers", "files", "sums", TableInfo::of::<TimingRow>().name]);
 }

@@ -1,8 +1,6 @@
 //! What a figure consists of.
 
-use randlab_store::table::CurveRow;
-
-use crate::judge::count;
+use crate::{CurveRow, judge::count};
 
 /// A figure: plots or pictures side by side.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,10 +1,9 @@
 //! Claims and their verdicts.
 
 use randlab_core::Seed;
-use randlab_store::table::ClaimRow;
 
 use crate::{
-    ClaimSpec, Converged, Rule, Runs,
+    ClaimRow, ClaimSpec, Converged, Rule, Runs,
     arm::panels,
     verdict::{Judgement, correct},
 };

@@ -22,6 +22,7 @@ mod rule;
 mod runs;
 pub mod stats;
 mod svg;
+mod tables;
 mod verdict;
 
 use std::path::Path;
@@ -40,6 +41,7 @@ pub use estimate::{Estimate, PAIRED, STUDENT, Spread, StandardError, Units, fini
 pub use layout::Layout;
 pub use rule::{Bound, ClaimSpec, Range, Rule};
 pub use runs::{Run, Runs, View};
+pub use tables::{ClaimRow, CurveRow};
 
 use figure::Figure;
 use page::{Page, Section};

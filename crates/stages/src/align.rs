@@ -6,7 +6,10 @@ use randlab_core::RunId;
 use randlab_data::Dataset;
 use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work};
 use randlab_recipe::{AlignConfig, Subject};
-use randlab_store::{Status, table::write_table};
+use randlab_store::{
+    Status,
+    table::{AlignmentRow, RunRow, SpectrumRow, TableInfo, write_table},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -26,6 +29,11 @@ impl Stage for Align {
     const VERSION: u32 = alignment::STAGE_VERSION;
     const ABOUT: &'static str =
         "Compare the first layer of pre-trained nets with the covariance of what it looked at";
+    const TABLES: &'static [TableInfo] = &[
+        TableInfo::of::<RunRow>(),
+        TableInfo::of::<AlignmentRow>(),
+        TableInfo::of::<SpectrumRow>(),
+    ];
 
     fn id(&self) -> &RunId {
         &self.0.run.id

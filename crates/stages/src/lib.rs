@@ -44,3 +44,33 @@ pub const STAGES: &[&dyn AnyStage] = &[
 pub fn main<T: Stage>() -> ExitCode {
     program::<T>(&HOST)
 }
+
+#[cfg(test)]
+mod tests {
+    use randlab_pipeline::{Stage, tables};
+    use randlab_store::table::format_docs;
+
+    use super::{Report, STAGES};
+
+    #[test]
+    fn the_committed_page_of_tables_is_what_the_schemas_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/formats.md");
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert!(
+            committed == format_docs(&tables(STAGES.iter().copied())),
+            "run randlab-plan --formats > docs/formats.md"
+        );
+    }
+
+    #[test]
+    fn every_table_of_runs_begins_with_stage_and_run() {
+        let of_runs = STAGES.iter().copied().filter(|stage| stage.name() != Report::NAME);
+        for table in tables(of_runs) {
+            let fields = (table.fields)();
+            let is_key = |name: &str, at: usize| {
+                fields[at].name() == name && fields[at].metadata()["key"] == "true"
+            };
+            assert!(is_key("stage", 0) && is_key("run_id", 1), "{}", table.name);
+        }
+    }
+}

@@ -3,11 +3,11 @@
 use std::{fmt::Write, path::Path};
 
 use randlab_core::{RunId, Split};
-use randlab_data::{PrepareConfig, Prepared, raw_inputs};
+use randlab_data::{LabelRow, PrepareConfig, Prepared, raw_inputs};
 use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work};
 use randlab_store::{
     InputRef, Status,
-    table::{RunRow, write_table},
+    table::{RunRow, TableInfo, write_table},
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,7 @@ impl Stage for Prepare {
     const NAME: &'static str = "prepare";
     const VERSION: u32 = randlab_data::STAGE_VERSION;
     const ABOUT: &'static str = "Turn raw files into a dataset of images or vectors";
+    const TABLES: &'static [TableInfo] = &[TableInfo::of::<RunRow>(), TableInfo::of::<LabelRow>()];
 
     fn id(&self) -> &RunId {
         &self.0.run.id

@@ -7,19 +7,13 @@ use std::{
 };
 
 use randlab_core::RunId;
-use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work};
-use randlab_report::{ArmRef, Drawing, Files, panels};
-use randlab_store::{
-    Status,
-    table::{
-        ActivityRow, AlignmentRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, TableInfo,
-        TimingRow,
-    },
-};
+use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work, tables};
+use randlab_report::{ArmRef, ClaimRow, CurveRow, Drawing, Files, panels};
+use randlab_store::{Status, table::TableInfo};
 use randlab_studies::{FigureSpec, ReportConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{Align, Pretrain};
+use crate::{Align, Pretrain, STAGES};
 
 /// Configuration of a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +24,8 @@ impl Stage for Report {
     const NAME: &'static str = "report";
     const VERSION: u32 = randlab_report::STAGE_VERSION;
     const ABOUT: &'static str = "Turn the tables of runs into figures, verdicts and a page";
+    const TABLES: &'static [TableInfo] =
+        &[TableInfo::of::<CurveRow>(), TableInfo::of::<ClaimRow>()];
 
     fn id(&self) -> &RunId {
         &self.0.id
@@ -71,7 +67,7 @@ impl Stage for Report {
             job.input(run, read)?;
             job.progress(i as u64 + 1, runs.len() as u64, || "runs read".to_owned());
         }
-        let files = randlab_report::build(&self.0, &TABLES, job.root, job.dir.root())?;
+        let files = randlab_report::build(&self.0, &merged(), job.root, job.dir.root())?;
         Ok(Work::Done(Done {
             files,
             status: Status::Ok,
@@ -82,17 +78,10 @@ impl Stage for Report {
     }
 }
 
-/// Tables of runs that are merged, in the order the page lists them.
-const TABLES: [TableInfo; 8] = [
-    TableInfo::of::<RunRow>(),
-    TableInfo::of::<LabelRow>(),
-    TableInfo::of::<MetricRow>(),
-    TableInfo::of::<LayerRow>(),
-    TableInfo::of::<ActivityRow>(),
-    TableInfo::of::<AlignmentRow>(),
-    TableInfo::of::<SpectrumRow>(),
-    TableInfo::of::<TimingRow>(),
-];
+/// Tables of runs that are merged, in the order in which the page lists them: those of all stages but this one.
+fn merged() -> Vec<TableInfo> {
+    tables(STAGES.iter().copied().filter(|stage| stage.name() != Report::NAME))
+}
 
 /// Runs of the panels whose weights are drawn.
 fn drawn(config: &ReportConfig) -> BTreeSet<&RunId> {

@@ -8,12 +8,13 @@ use std::{
 
 use anyhow::Context;
 use randlab_core::{ImageId, RunId};
+use randlab_data::LabelRow;
 use randlab_pipeline::{Plan, Stage, refused};
 use randlab_recipe::TrainConfig;
 use randlab_report::{ReportedRun, Rule, panels};
 use randlab_store::{
     Manifest,
-    table::{AlignmentRow, LabelRow, MetricRow, read_table},
+    table::{AlignmentRow, MetricRow, read_table},
 };
 use randlab_studies::ClaimSpec;
 use randlab_train::epoch_order;

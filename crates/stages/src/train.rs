@@ -3,11 +3,14 @@
 use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
 
 use randlab_core::{RunId, Split};
-use randlab_data::Dataset;
+use randlab_data::{Dataset, LabelRow};
 use randlab_nn::{Checkpoint, RunsOn};
 use randlab_pipeline::{Choice, Done, Job, Place, RunRef, Stage, Work, refused};
 use randlab_recipe::TrainConfig;
-use randlab_store::{Manifest, Status};
+use randlab_store::{
+    Manifest, Status,
+    table::{ActivityRow, LayerRow, MetricRow, RunRow, TableInfo},
+};
 use randlab_train::{Hooks, Inputs, Outcome, Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -35,6 +38,15 @@ pub struct Pretrain(pub TrainConfig);
 #[serde(transparent)]
 pub struct Finetune(pub TrainConfig);
 
+/// The tables of both; `activity` where it is measured.
+const TABLES: &[TableInfo] = &[
+    TableInfo::of::<RunRow>(),
+    TableInfo::of::<LabelRow>(),
+    TableInfo::of::<MetricRow>(),
+    TableInfo::of::<LayerRow>(),
+    TableInfo::of::<ActivityRow>(),
+];
+
 /// The two stages differ in names and in the split that is theirs.
 macro_rules! training {
     ($stage:ident, $name:literal, $about:literal, $split:expr, $other:ident) => {
@@ -42,6 +54,7 @@ macro_rules! training {
             const NAME: &'static str = $name;
             const VERSION: u32 = randlab_train::STAGE_VERSION;
             const ABOUT: &'static str = $about;
+            const TABLES: &'static [TableInfo] = TABLES;
             const OPTIONS: &'static [Choice] = &[DEVICE];
             const STOPS: bool = true;
 

@@ -11,6 +11,7 @@ use randlab_core::Digest;
 use crate::{
     Manifest, StoreError,
     publish::{TEMP_PREFIX, publish},
+    table::TableInfo,
 };
 
 /// The manifest of a run that is being replaced, until its files are gone.
@@ -18,29 +19,28 @@ const REPLACED: &str = ".replaced.json";
 /// The manifest of a run in which damage was found.
 const DAMAGED: &str = "run.json.damaged";
 
-/// Names that runs give to files whatever their configuration; others are known from manifests.
+/// Names that runs give to files whatever their configuration; tables are known from the stage, others from manifests.
 fn is_ours(name: &str) -> bool {
-    const FILES: [&str; 7] = [
+    const FILES: [&str; 8] = [
         "eigenbasis.safetensors",
         "failed.json",
         "final.safetensors",
         "images.safetensors",
         "resume.safetensors",
         "stats.safetensors",
+        "timing.parquet",
         DAMAGED,
     ];
-    const TABLES: [&str; 8] =
-        ["activity", "alignment", "labels", "layers", "metrics", "runs", "spectra", "timing"];
     let checkpoint =
         || name.strip_prefix("checkpoints/step-").is_some_and(|n| n.ends_with(".safetensors"));
-    let table = || name.strip_suffix(".parquet").is_some_and(|table| TABLES.contains(&table));
-    FILES.contains(&name) || checkpoint() || table()
+    FILES.contains(&name) || checkpoint()
 }
 
 /// An open run folder. The lock goes with the process, however it ends.
 #[derive(Debug)]
 pub struct RunDir {
     root: PathBuf,
+    tables: Vec<&'static str>,
     _lock: File,
 }
 
@@ -64,7 +64,15 @@ impl RunDir {
             Err(TryLockError::Error(e)) => return Err(StoreError::io(&path, "lock")(e)),
         }
         sweep(root)?;
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Self { root: root.to_owned(), tables: Vec::new(), _lock: lock })
+    }
+
+    /// Makes known which tables runs in this folder write, so that [`RunDir::clear_except`] removes those of a run that
+    /// did not come as far as its manifest.
+    #[must_use]
+    pub fn with_tables(mut self, tables: &[TableInfo]) -> Self {
+        self.tables = tables.iter().map(|table| table.name).collect();
+        self
     }
 
     /// The folder.
@@ -86,17 +94,6 @@ impl RunDir {
             .then_some(manifest)
     }
 
-    /// Marks the manifest as checked just now, so that make does not ask again.
-    pub fn touch_manifest(&self) -> Result<(), StoreError> {
-        let path = self.path(Manifest::NAME);
-        let stamp = |f: File| f.set_modified(std::time::SystemTime::now());
-        File::options()
-            .append(true)
-            .open(&path)
-            .and_then(stamp)
-            .map_err(StoreError::io(&path, "set the time of"))
-    }
-
     /// Makes the folder that of a run which is not finished, whatever it was. What an earlier manifest lists stays known
     /// until [`RunDir::clear_except`] has removed it.
     pub fn reopen(&self) -> Result<(), StoreError> {
@@ -116,11 +113,12 @@ impl RunDir {
     }
 
     /// Removes what earlier runs left in the folder, but for the files in `keep`, named by their paths in the folder. Only
-    /// files that a manifest lists or that have names runs give are theirs; all others stay. Folders that are empty then go.
+    /// files that a manifest lists, tables of the stage and files with names that runs give are theirs; all others stay. Folders that are empty then go.
     pub fn clear_except<S: AsRef<str>>(&self, keep: &[S]) -> Result<(), StoreError> {
         let listed = [REPLACED, DAMAGED, Manifest::NAME].map(|name| self.listed(name)).concat();
         let goes = |name: &str| {
-            let ours = is_ours(name) || listed.iter().any(|n| n == name);
+            let table = name.strip_suffix(".parquet").is_some_and(|t| self.tables.contains(&t));
+            let ours = table || is_ours(name) || listed.iter().any(|n| n == name);
             ours && !keep.iter().any(|n| n.as_ref() == name)
         };
         clear(&self.root, "", &goes)?;
@@ -192,6 +190,7 @@ fn sweep(dir: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::LayerRow;
 
     #[test]
     fn has_one_writer_and_sweeps_leftovers() {
@@ -232,11 +231,17 @@ mod tests {
     #[test]
     fn clears_what_runs_left_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::open(dir.path()).unwrap();
+        let run = RunDir::open(dir.path()).unwrap().with_tables(&[TableInfo::of::<LayerRow>()]);
         let ours = ["old/fig.svg", "new/old.svg", "checkpoints/step-000000001.safetensors"];
         let theirs = ["notes.txt", "mine/deep.txt", "checkpoints/notes.txt", "my.parquet"];
         let kept = ["new/fig.svg", "runs.parquet"];
-        let more = ["resume.safetensors", "failed.json", "layers.parquet", "run.json.damaged"];
+        let more = [
+            "resume.safetensors",
+            "failed.json",
+            "layers.parquet",
+            "timing.parquet",
+            "run.json.damaged",
+        ];
         for name in ours.iter().chain(&theirs).chain(&kept).chain(&more) {
             publish(&run.path(name), b"").unwrap();
         }

@@ -76,11 +76,6 @@ impl TensorData {
         if let Values::F32(values) = self.values { Some(values) } else { None }
     }
 
-    /// The values, if they are bytes.
-    pub fn into_u8(self) -> Option<Vec<u8>> {
-        if let Values::U8(values) = self.values { Some(values) } else { None }
-    }
-
     fn dtype(&self) -> Dtype {
         match self.values {
             Values::F32(_) => Dtype::F32,

@@ -11,8 +11,8 @@ use std::{fs, path::Path};
 
 use fabricate::dir;
 use randlab_core::{RunId, Seed};
-use randlab_report::{Bound, ReportedRun};
-use randlab_store::table::{ClaimRow, CurveRow, MetricRow, RunRow, read_table};
+use randlab_report::{Bound, ClaimRow, CurveRow, ReportedRun};
+use randlab_store::table::{MetricRow, RunRow, read_table};
 use randlab_studies::{ClaimSpec, FigureSpec, ReportConfig, ReportedExperiment, Rules};
 
 /// Minibatch accuracies with two steps per epoch: `slow` steps at 0.2, then 1.

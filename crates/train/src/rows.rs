@@ -1,12 +1,12 @@
 //! The tables of a finished run.
 
 use randlab_core::{Digest, Split, canonical_json};
-use randlab_data::Dataset;
+use randlab_data::{Dataset, LabelRow};
 use randlab_nn::Layer;
 use randlab_recipe::TrainConfig;
 use randlab_store::{
     RunDir, Status, StoreError,
-    table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, count, write_table},
+    table::{ActivityRow, LayerRow, MetricRow, RunRow, count, write_table},
 };
 
 use crate::{
@@ -54,6 +54,7 @@ fn labels(facts: &Facts<'_>) -> Result<Vec<LabelRow>, StoreError> {
     let assigned = facts.train.ids.iter().zip(&facts.train.labels).zip(real);
     let row = |((&id, &label), &real): ((&u32, &u32), &Option<u32>)| {
         Ok(LabelRow {
+            stage: stage(facts),
             run_id: facts.config.run.id.to_string(),
             image_id: count::<LabelRow, _>("image_id", id)?,
             split: facts.config.split.name().to_owned(),

@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::BTreeMap, fs, path::Path, time::Duration};
 
 use randlab_core::{Digest, RunId, RunInfo, Seed, Split};
 use randlab_data::{
-    Dataset, PrepareConfig, SplitSizes,
+    Dataset, LabelRow, PrepareConfig, SplitSizes,
     labels::{PatchEnergy, Random, Real},
     prepare,
     source::{Gaussian, Rotation},
@@ -17,7 +17,7 @@ use randlab_nn::{
 use randlab_recipe::{Checkpoints, TrainConfig, Transfer, TransferNorm, TransferWeights};
 use randlab_store::{
     RunDir, Status,
-    table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, read_table},
+    table::{ActivityRow, LayerRow, MetricRow, RunRow, read_table},
 };
 use randlab_train::{Hooks, Inputs, Outcome, Progress, TrainError, train};
 
@@ -141,6 +141,7 @@ fn a_run_fits_random_labels_and_leaves_its_tables() {
     assert!(files.contains(&"checkpoints/step-000000128.safetensors".to_owned()), "{files:?}");
     let labels: Vec<LabelRow> = read_table(&out.join("labels.parquet")).unwrap();
     assert_eq!(labels.len(), 60);
+    assert!(labels.iter().all(|r| r.stage == "pretrain"));
     assert!(labels.iter().all(|r| r.real.is_none() && r.assigned.is_some_and(|y| y < 3)));
     let runs: Vec<RunRow> = read_table(&out.join("runs.parquet")).unwrap();
     assert_eq!(

@@ -1,10 +1,9 @@
 //! The page as one HTML file: no scripts, no fonts or images from elsewhere.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
-use randlab_store::table::ClaimRow;
 
 use super::{CLAIM_HEADINGS, Page, RUN_HEADINGS, Section, run_cells, text};
-use crate::{figure::Figure, svg};
+use crate::{ClaimRow, figure::Figure, svg};
 
 const STYLE: &str = include_str!("style.css");
 

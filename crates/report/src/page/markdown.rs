@@ -2,10 +2,8 @@
 
 use std::fmt::Write;
 
-use randlab_store::table::ClaimRow;
-
 use super::{CLAIM_HEADINGS, Page, RUN_HEADINGS, Section, run_cells, text};
-use crate::{Run, figure::Figure};
+use crate::{ClaimRow, Run, figure::Figure};
 
 /// The page. Writing to a String cannot fail, so results of `write!` are dropped.
 pub(crate) fn markdown(page: &Page<'_>) -> String {

@@ -7,12 +7,11 @@ mod text;
 use std::collections::BTreeSet;
 
 use randlab_core::RunId;
-use randlab_store::table::ClaimRow;
 
 pub(crate) use html::html;
 pub(crate) use markdown::markdown;
 
-use crate::{Run, Runs, figure::Figure};
+use crate::{ClaimRow, Run, Runs, figure::Figure};
 
 /// All that stands on a page.
 pub(crate) struct Page<'a> {

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use randlab_store::table::ClaimRow;
-
 use super::Page;
+use crate::ClaimRow;
 
 /// Three significant digits.
 pub(super) fn number(value: f64) -> String {

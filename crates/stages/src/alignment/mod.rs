@@ -16,7 +16,7 @@ use seen::Seen;
 use tables::{Tables, basis_file};
 
 /// Version of the numbers of an [`Analysis`].
-pub const STAGE_VERSION: u32 = 1;
+pub const STAGE_VERSION: u32 = 2;
 
 /// Step under which a pool stands in tables: its runs may have stopped at different ones.
 const POOL: i64 = -1;

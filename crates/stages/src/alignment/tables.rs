@@ -7,6 +7,7 @@ use randlab_align::{
     pooled_misalignment, random_bases, sphericity, transfer_variances,
 };
 use randlab_moments::{Eigenbasis, Filters, Mat, MomentsError};
+use randlab_pipeline::Stage;
 use randlab_recipe::AlignConfig;
 use randlab_store::{
     StoreError, TensorData, TensorFile,
@@ -15,6 +16,7 @@ use randlab_store::{
 use serde_json::json;
 
 use super::{net::Net, seen::Data};
+use crate::Align;
 
 /// Rows of the tables of one analysis.
 #[derive(Default)]
@@ -44,6 +46,7 @@ impl Tables {
         let initial = start.map(|s| energy_profile(&data.uncentred, s));
         let (mean_weight_norm, mean_weight_se) = filters.mean_norm();
         self.alignment.push(AlignmentRow {
+            stage: Align::NAME.to_owned(),
             run_id: config.run.id.to_string(),
             step,
             layer: net.layer.clone(),
@@ -119,6 +122,7 @@ fn spectra(
         let test = sphericity(&data.basis, space, &covariance, filters.count() as u64);
         for i in space.clone() {
             rows.push(SpectrumRow {
+                stage: Align::NAME.to_owned(),
                 run_id: config.run.id.to_string(),
                 step,
                 component: count::<SpectrumRow, _>("component", i)?,

@@ -6,14 +6,12 @@ use anyhow::Context;
 use clap::Parser;
 use randlab_core::{ImageId, RunId};
 use randlab_pipeline::{
-    DONE, Plan, Survey, dag, list, makefile, nearest, parse, print, refused, run, status, why,
+    DONE, Plan, Survey, dag, list, makefile, nearest, parse, print, refused, run, status, tables,
+    why,
 };
 use randlab_recipe::{Dataset, Experiment, RecipeError};
 use randlab_stages::{ALL, HOST, STAGES, expand, seeds, trace};
-use randlab_store::{
-    RunDir, publish_if_changed,
-    table::{TABLES, format_docs},
-};
+use randlab_store::{RunDir, publish_if_changed, table::format_docs};
 
 /// Expand experiments into one configuration file per run, and write the make include that lists what is to be made.
 ///
@@ -88,7 +86,7 @@ fn main() -> ExitCode {
 fn answer(args: &Args) -> anyhow::Result<()> {
     let question = &args.question;
     if question.formats {
-        return print(&format_docs(TABLES));
+        return print(&format_docs(&tables(STAGES.iter().copied())));
     }
     if question.stages {
         let names: Vec<String> = STAGES.iter().map(|stage| format!("{}\n", stage.name())).collect();

@@ -137,56 +137,53 @@ fn check_schema<T: Table>(found: &Schema) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        table,
-        table::{CurveRow, LabelRow},
-    };
+    use crate::table;
 
-    fn label(id: i32) -> LabelRow {
-        LabelRow {
-            run_id: "run".into(),
+    table! { "images" "2" "one image" => ImageRow {
+        key stage: String, "1", "stage";
+        key image_id: i32, "1", "image";
+        col split: String, "1", "split";
+        col real: Option<i32>, "1", "class";
+        col scheme: String, "1", "scheme";
+    }}
+
+    table! { "points" "1" "one point" => PointRow {
+        key series: String, "1", "series";
+        key x: f64, "1", "abscissa";
+        col y: f64, "1", "ordinate";
+        col hi: Option<f64>, "1", "upper end";
+    }}
+
+    fn image(id: i32) -> ImageRow {
+        ImageRow {
+            stage: "pretrain".into(),
             image_id: id,
             split: "upstream".into(),
             real: (id % 2 == 0).then_some(id),
-            assigned: Some(3),
             scheme: "random10".into(),
-            ..LabelRow::default()
         }
     }
 
-    fn curve(x: f64, y: f64) -> CurveRow {
-        CurveRow {
-            figure: "fig2".into(),
-            panel: "p".into(),
-            series: "s".into(),
-            dataset: "photos".into(),
-            x,
-            y,
-            lo: None,
-            hi: Some(f64::NAN),
-            interval: "mean-t95".into(),
-            n_seeds: 5,
-            x_name: "step".into(),
-            y_name: "M".into(),
-        }
+    fn point(x: f64, y: f64) -> PointRow {
+        PointRow { series: "s".into(), x, y, hi: Some(f64::NAN) }
     }
 
     #[test]
     fn round_trip_sorts_by_key() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("labels.parquet");
-        write_table(&path, vec![label(2), label(0), label(1)]).unwrap();
-        assert_eq!(read_table::<LabelRow>(&path).unwrap(), vec![label(0), label(1), label(2)]);
+        let path = dir.path().join("images.parquet");
+        write_table(&path, vec![image(2), image(0), image(1)]).unwrap();
+        assert_eq!(read_table::<ImageRow>(&path).unwrap(), vec![image(0), image(1), image(2)]);
     }
 
     #[test]
     fn equal_rows_in_any_order_give_equal_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.parquet");
-        write_table(&path, vec![curve(1.0, -0.0), curve(2.0, f64::NAN)]).unwrap();
+        write_table(&path, vec![point(1.0, -0.0), point(2.0, f64::NAN)]).unwrap();
         let first = read(&path).unwrap();
         for _ in 0..50 {
-            write_table(&path, vec![curve(2.0, -f64::NAN), curve(1.0, 0.0)]).unwrap();
+            write_table(&path, vec![point(2.0, -f64::NAN), point(1.0, 0.0)]).unwrap();
             assert_eq!(first, read(&path).unwrap());
         }
     }
@@ -195,56 +192,56 @@ mod tests {
     fn an_empty_table_is_a_table() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.parquet");
-        write_table::<CurveRow>(&path, vec![]).unwrap();
-        assert!(read_table::<CurveRow>(&path).unwrap().is_empty());
+        write_table::<PointRow>(&path, vec![]).unwrap();
+        assert!(read_table::<PointRow>(&path).unwrap().is_empty());
     }
 
     #[test]
     fn a_file_from_before_a_column_was_added_reads_as_null() {
-        table! { "labels" "1" "one image" => OlderRow {
-            key run_id: String, "1", "run";
+        table! { "images" "2" "one image" => OlderRow {
+            key stage: String, "1", "stage";
             key image_id: i32, "1", "image";
             col split: String, "1", "split";
             col scheme: String, "1", "scheme";
         }}
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("labels.parquet");
+        let path = dir.path().join("images.parquet");
         let older = OlderRow { image_id: 3, scheme: "real".into(), ..OlderRow::default() };
         write_table(&path, vec![older]).unwrap();
-        let expected = LabelRow { image_id: 3, scheme: "real".into(), ..LabelRow::default() };
-        assert_eq!(read_table::<LabelRow>(&path).unwrap(), vec![expected]);
+        let expected = ImageRow { image_id: 3, scheme: "real".into(), ..ImageRow::default() };
+        assert_eq!(read_table::<ImageRow>(&path).unwrap(), vec![expected]);
         // The other way round, a column that must be there is missed.
-        write_table(&path, vec![curve(1.0, 2.0)]).unwrap();
+        write_table(&path, vec![point(1.0, 2.0)]).unwrap();
         assert!(read_table::<OlderRow>(&path).is_err());
     }
 
     #[test]
     fn a_doubled_key_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("labels.parquet");
-        let message = write_table(&path, vec![label(1), label(1)]).unwrap_err().to_string();
+        let path = dir.path().join("images.parquet");
+        let message = write_table(&path, vec![image(1), image(1)]).unwrap_err().to_string();
         assert!(message.contains("share a key") && !path.exists(), "{message}");
     }
 
     #[test]
     fn foreign_and_damaged_files_are_one_line_errors() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("labels.parquet");
-        write_table(&path, (0..300).map(label).collect()).unwrap();
-        let wrong = read_table::<CurveRow>(&path).unwrap_err().to_string();
-        assert!(wrong.contains("holds table labels/1, expected curves/1"), "{wrong}");
+        let path = dir.path().join("images.parquet");
+        write_table(&path, (0..300).map(image).collect()).unwrap();
+        let wrong = read_table::<PointRow>(&path).unwrap_err().to_string();
+        assert!(wrong.contains("holds table images/2, expected points/1"), "{wrong}");
         let good = read(&path).unwrap();
-        publish(&path, b"run_id,image_id\na,1\n").unwrap();
-        let text = read_table::<LabelRow>(&path).unwrap_err().to_string();
-        assert!(text.contains("not a Parquet file") && text.contains("labels.parquet"), "{text}");
+        publish(&path, b"stage,image_id\na,1\n").unwrap();
+        let text = read_table::<ImageRow>(&path).unwrap_err().to_string();
+        assert!(text.contains("not a Parquet file") && text.contains("images.parquet"), "{text}");
         for at in (0..good.len()).step_by(7) {
             let mut bytes = good.clone();
             bytes[at] ^= 0x55;
             // Any answer but a panic will do: not every byte matters.
-            if let Err(problem) = decode::<LabelRow>(bytes) {
+            if let Err(problem) = decode::<ImageRow>(bytes) {
                 assert!(!problem.is_empty());
             }
-            assert!(decode::<LabelRow>(good[..at].to_vec()).is_err());
+            assert!(decode::<ImageRow>(good[..at].to_vec()).is_err());
         }
     }
 }

@@ -47,16 +47,3 @@ fn type_name(field: &Field) -> String {
     };
     if field.is_nullable() { format!("{name}, null") } else { name }
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_committed_page_is_what_the_schemas_say() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/formats.md");
-        let committed = std::fs::read_to_string(path).unwrap();
-        assert!(
-            committed == super::format_docs(crate::table::TABLES),
-            "run randlab-plan --formats > docs/formats.md"
-        );
-    }
-}

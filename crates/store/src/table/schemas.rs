@@ -1,25 +1,10 @@
-//! The tables of the pipeline.
+//! Tables that crates on both sides of the training loop read or write. All others stand with the crate that writes them.
 //!
 //! Long and tidy: a row is one measurement, wide only where every column is always there. Facts about a run stand in
-//! `runs` alone, and everything joins it on `run_id` (with `stage`). What differs from machine to machine stands in
+//! `runs` alone, and every table of runs joins it on `stage` and `run_id`. What differs from machine to machine stands in
 //! `timing` alone.
 
-use super::TableInfo;
 use crate::table;
-
-/// All of them, in the order of the documentation.
-pub const TABLES: &[TableInfo] = &[
-    TableInfo::of::<RunRow>(),
-    TableInfo::of::<LabelRow>(),
-    TableInfo::of::<MetricRow>(),
-    TableInfo::of::<LayerRow>(),
-    TableInfo::of::<ActivityRow>(),
-    TableInfo::of::<AlignmentRow>(),
-    TableInfo::of::<SpectrumRow>(),
-    TableInfo::of::<CurveRow>(),
-    TableInfo::of::<ClaimRow>(),
-    TableInfo::of::<TimingRow>(),
-];
 
 table! { "runs" "1.1" "one run of one stage" => RunRow {
     key stage: String, "1", "prepare, pretrain, finetune or align";
@@ -65,19 +50,6 @@ table! { "runs" "1.1" "one run of one stage" => RunRow {
     col stage_version: i32, "1", "raised when the stage's numbers change";
 }}
 
-table! { "labels" "1" "one image in one run" => LabelRow {
-    key run_id: String, "1", "prepare: the data set; training: what the run was told";
-    key image_id: i32, "1", "position in the canonical order of the source";
-    col split: String, "1", "upstream, downstream or holdout";
-    col real: Option<i32>, "1", "class of the source; null if it has none";
-    col assigned: Option<i32>, "1", "class trained on; null where nothing was assigned";
-    col scheme: String, "1", "real, random10, noisy-symmetric-0.4 and the like";
-    col source_image: Option<String>, "1", "file the image was cut from";
-    col crop_x: Option<i32>, "pixel", "left edge of the crop in that file";
-    col crop_y: Option<i32>, "pixel", "top edge of the crop";
-    col crop_side: Option<i32>, "pixel", "side of the crop before reduction";
-}}
-
 table! { "metrics" "1" "one number of one run at one step" => MetricRow {
     key stage: String, "1", "pretrain or finetune";
     key run_id: String, "1", "the run";
@@ -113,7 +85,8 @@ table! { "activity" "1" "the units of one hidden layer that are active on equall
     col n_units: i64, "1", "units (channel and position) that are active on that many";
 }}
 
-table! { "alignment" "1" "the alignment of the first layer of one run or pool at one step" => AlignmentRow {
+table! { "alignment" "2" "the alignment of the first layer of one run or pool at one step" => AlignmentRow {
+    key stage: String, "1", "align";
     key run_id: String, "1", "the align run";
     key step: i64, "step", "checkpoint; -1 for a pool, whose runs may have stopped at different steps";
     col layer: String, "1", "tensor name without .weight";
@@ -136,7 +109,8 @@ table! { "alignment" "1" "the alignment of the first layer of one run or pool at
     col profile_init_correlation: Option<f64>, "1", "the same, fitted to the profile of the initial weights; null as above";
 }}
 
-table! { "spectra" "1" "one principal component of the data, for one run or pool at one step" => SpectrumRow {
+table! { "spectra" "2" "one principal component of the data, for one run or pool at one step" => SpectrumRow {
+    key stage: String, "1", "align";
     key run_id: String, "1", "the align run";
     key step: i64, "step", "as in alignment";
     key component: i32, "1", "0 is the largest data eigenvalue";
@@ -149,43 +123,6 @@ table! { "spectra" "1" "one principal component of the data, for one run or pool
     col weight_variance: f64, "1", "variance of the filters along it; the transfer function f is its square root (paper, Definition 3)";
     col weight_moment: f64, "1", "mean square of the filters along it, mean not removed";
     col delta_energy: Option<f64>, "1", "mean square of the weight change along the same component of the uncentred data basis; null at step 0 and for pools";
-}}
-
-table! { "curves" "1" "one plotted point" => CurveRow {
-    key figure: String, "1", "figure of the page";
-    key panel: String, "1", "panel of the figure";
-    key series: String, "1", "curve in the panel";
-    key dataset: String, "1", "source of the images or vectors";
-    key x: f64, "by figure", "abscissa";
-    col y: f64, "by figure", "centre: the mean over seeds, or the value of one seed";
-    col lo: Option<f64>, "by figure", "lower end of the interval; null for a single seed";
-    col hi: Option<f64>, "by figure", "upper end";
-    col interval: String, "1", "mean-t95, range, quantile-10-90 or none";
-    col n_seeds: i32, "1", "seeds behind the point";
-    col x_name: String, "1", "title of the abscissa, with its unit";
-    col y_name: String, "1", "title of the ordinate, with its unit";
-}}
-
-table! { "claims" "2" "one verdict" => ClaimRow {
-    key experiment: String, "1", "the experiment that makes the claim";
-    key claim_id: String, "1", "number of the claim, with a suffix where one claim has several measures";
-    col scale: String, "1", "scale of the runs";
-    col dataset: String, "1", "source of the images or vectors";
-    col statement: String, "1", "the claim, one sentence";
-    col figure: String, "1", "figure of the paper, or own";
-    col criterion: String, "1", "the rule it was judged by, fixed beforehand";
-    col estimate: Option<f64>, "by claim", "the number judged; null if it could not be formed";
-    col ci_lo: Option<f64>, "by claim", "95 % interval, lower end; null for a single number";
-    col ci_hi: Option<f64>, "by claim", "upper end";
-    col n_seeds: i32, "1", "seeds (or pooled nets) behind it";
-    col n_not_converged: i32, "1", "runs behind it that missed their target fit";
-    col test: Option<String>, "1", "how the interval was formed";
-    col p_value: Option<f64>, "1", "of that test; null if it has none";
-    col p_holm: Option<f64>, "1", "p_value after Holm's step-down correction over all measures of the same numbered claim in the experiment; null where p_value is";
-    col verdict: String, "1", "holds, fails or undecided";
-    col reason: Option<String>, "1", "why undecided";
-    col paper_value: Option<f64>, "by claim", "null if the paper gives none";
-    col command: String, "1", "make line that reproduces the row; a dataset of one's own is named without its folder";
 }}
 
 table! { "timing" "1" "the cost of one run" => TimingRow {

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
 use randlab_core::RunId;
-use randlab_report::ReportedRun;
+use randlab_report::{CurveRow, ReportedRun};
 use randlab_store::{
     Status,
-    table::{ActivityRow, CurveRow, LayerRow, MetricRow, read_table},
+    table::{ActivityRow, LayerRow, MetricRow, read_table},
 };
 use randlab_studies::{
     Drawings, FigureSpec, Pair, ReportConfig, ReportedExperiment, activity::figures::*,

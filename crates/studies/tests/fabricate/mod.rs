@@ -6,12 +6,13 @@ use std::{
 };
 
 use randlab_core::{Digest, RunId, RunInfo, Seed};
+use randlab_data::LabelRow;
 use randlab_report::ReportedRun;
 use randlab_store::{
     FileRef, Manifest, Status, TensorData, TensorFile, publish,
     table::{
-        ActivityRow, AlignmentRow, LabelRow, LayerRow, MetricRow, RunRow, SpectrumRow, Table,
-        TableInfo, TimingRow, read_table, write_table,
+        ActivityRow, AlignmentRow, LayerRow, MetricRow, RunRow, SpectrumRow, Table, TableInfo,
+        TimingRow, read_table, write_table,
     },
 };
 
@@ -90,6 +91,7 @@ pub fn any_run(root: &Path, run: &ReportedRun, dataset: &str, status: Status) {
 
 fn label(run: &ReportedRun) -> LabelRow {
     LabelRow {
+        stage: run.stage.clone(),
         run_id: run.info.id.to_string(),
         image_id: 0,
         split: "upstream".to_owned(),
@@ -231,6 +233,7 @@ pub fn align(root: &Path, run: &ReportedRun, dataset: &str, n_runs: i32, steps: 
     any_run(root, run, dataset, Status::Ok);
     let id = run.info.id.to_string();
     let alignment = steps.iter().map(|s| AlignmentRow {
+        stage: run.stage.clone(),
         run_id: id.clone(),
         step: s.step,
         layer: "conv1".to_owned(),
@@ -255,6 +258,7 @@ pub fn align(root: &Path, run: &ReportedRun, dataset: &str, n_runs: i32, steps: 
     write(&dir(root, run), alignment.collect());
     let spectra = steps.iter().flat_map(|s| {
         s.spectrum.iter().enumerate().map(|(i, &(eigenvalue, f, change))| SpectrumRow {
+            stage: run.stage.clone(),
             run_id: id.clone(),
             step: s.step,
             component: i32::try_from(i).unwrap(),
