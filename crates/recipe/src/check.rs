@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use randlab_core::{Split, range};
 use randlab_report::{Drawing, Layout, Rule};
+use randlab_train::{Phase, TransferWeights};
 
-use crate::{DataSpec, Experiment, Panel, Phase, RecipeError, TransferWeights, Variant};
+use crate::{DataSpec, Experiment, Panel, RecipeError, Variant};
 
 /// Checks one experiment.
 ///

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use randlab_core::Seed;
-use randlab_data::{Labels, Sources, SplitSizes};
-use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
+use randlab_data::{Sources, SplitSizes};
+use randlab_nn::{Architectures, InitSpec};
 use randlab_studies::{ClaimSpec, FigureSpec};
+use randlab_train::{Phase, TransferNorm, TransferWeights};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::{Checkpoints, RecipeError, TransferNorm, TransferWeights, check, merge::merge};
+use crate::{RecipeError, check, merge::merge};
 
 /// An experiment at one scale: what is varied, drawn and judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,24 +66,6 @@ pub struct Panel {
     pub align: Option<AlignSpec>,
 }
 
-/// How one phase is trained. The fields are those of [`crate::TrainConfig`].
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "documented at TrainConfig")]
-pub struct Phase {
-    pub labels: Labels,
-    #[serde(default)]
-    pub loss: Losses,
-    pub optimizer: Optimizers,
-    pub schedule: Schedules,
-    pub batch: u32,
-    pub epochs: u32,
-    pub stop_at: Option<f64>,
-    pub target: Option<f64>,
-    pub checkpoints: Checkpoints,
-    pub activity: Option<u32>,
-}
-
 /// A second phase and who runs it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
@@ -92,7 +75,7 @@ pub struct Task {
     pub variants: Vec<String>,
 }
 
-/// What a second phase starts from. The fields are those of [`crate::Transfer`].
+/// What a second phase starts from. The fields are those of [`randlab_train::Transfer`].
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at Transfer")]

@@ -6,6 +6,7 @@
 
 mod activity;
 mod batches;
+mod config;
 mod error;
 mod evaluate;
 mod examples;
@@ -19,6 +20,7 @@ mod rows;
 mod run;
 mod transfer;
 
+pub use config::{Checkpoints, Phase, TrainConfig, Transfer, TransferNorm, TransferWeights};
 pub use error::TrainError;
 pub use examples::epoch_order;
 pub use hooks::{Hooks, Progress};

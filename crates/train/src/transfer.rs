@@ -7,10 +7,9 @@ mod size;
 use randlab_core::Seed;
 use randlab_moments::{Moments, MomentsError};
 use randlab_nn::{Layer, Parameters};
-use randlab_recipe::{TrainConfig, TransferNorm, TransferWeights};
 
 use self::size::{Outputs, multiply, norm_of, scaled, total_norm, widen};
-use crate::{Inputs, TrainError, activity};
+use crate::{Inputs, TrainConfig, TrainError, TransferNorm, TransferWeights, activity};
 
 /// The weights of a run before its first step: fresh ones, or what its configuration puts in their place.
 ///
@@ -21,7 +20,7 @@ pub(crate) fn first_weights(
     inputs: &Inputs<'_>,
 ) -> Result<Parameters, TrainError> {
     let (shape, classes) = (inputs.data.shape(), inputs.data.classes());
-    let classes = config.labels.as_ref().outputs(classes) as usize;
+    let classes = config.phase.labels.as_ref().outputs(classes) as usize;
     let layers = &randlab_nn::layers(&config.model, shape, classes)?;
     let fresh = randlab_nn::init(layers, &config.init, config.seed)?;
     let Some(transfer) = &config.transfer else { return Ok(fresh) };

@@ -7,13 +7,13 @@ use randlab_align::{
     pooled_misalignment, random_bases, sphericity, transfer_variances,
 };
 use randlab_moments::{Eigenbasis, Filters, Mat, MomentsError};
-use randlab_recipe::AlignConfig;
 use randlab_store::{
     StoreError, TensorData, TensorFile,
     table::{AlignmentRow, SpectrumRow, count},
 };
 use serde_json::json;
 
+use super::AlignConfig;
 use super::{net::Net, seen::Data};
 
 /// Rows of the tables of one analysis.

@@ -6,7 +6,8 @@ use randlab_moments::{
     Eigenbasis, Filters, Mat, MomentsError, closed_form, diagonal, haar, resample, rotated,
 };
 use randlab_nn::Parameter;
-use randlab_recipe::TransferWeights;
+
+use crate::TransferWeights;
 
 use super::{Sources, TransferError, size::widen};
 

@@ -2,9 +2,8 @@
 
 use candle_core::{DType, Device};
 use randlab_nn::{Layer, Net, Parameter, Parameters};
-use randlab_recipe::{TrainConfig, Transfer};
 
-use crate::{TrainError, activity, examples::Examples};
+use crate::{TrainConfig, TrainError, Transfer, activity, examples::Examples};
 
 /// How large the outputs of the hidden layers are.
 pub(super) struct Outputs<'a> {

@@ -1,6 +1,6 @@
-//! The resolved configuration of one run of one stage: complete, with nothing left to a default in code.
+//! The resolved configuration of one training run: complete, with nothing left to a default in code.
 //!
-//! `randlab-plan` writes one such file per run, the stage binaries read it, and its digest is part of the run's
+//! `randlab-plan` writes one such file per run, the training stages read it, and its digest is part of the run's
 //! fingerprint. Unknown keys are errors everywhere.
 
 use randlab_core::{RunId, RunInfo, Seed, Split};
@@ -28,6 +28,22 @@ pub struct TrainConfig {
     pub transfer: Option<Transfer>,
     /// Weight layers that keep their first weights, counted from the input.
     pub frozen: u32,
+    /// How it is trained.
+    #[serde(flatten)]
+    pub phase: Phase,
+}
+
+impl TrainConfig {
+    /// The pretrain run whose weights it begins with, if there is one.
+    pub fn parent(&self) -> Option<&RunId> {
+        self.transfer.as_ref().and_then(|transfer| transfer.parent.as_ref())
+    }
+}
+
+/// How a net is trained: what experiment files say of a phase. In a [`TrainConfig`] its keys stand beside the others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
     /// Labels trained on.
     pub labels: Labels,
     /// What is made small; cross-entropy when left out.
@@ -50,13 +66,6 @@ pub struct TrainConfig {
     /// How often per doubling of the step the activity of the hidden layers on held-out images is measured, besides the
     /// first and the last step; never when left out.
     pub activity: Option<u32>,
-}
-
-impl TrainConfig {
-    /// The pretrain run whose weights it begins with, if there is one.
-    pub fn parent(&self) -> Option<&RunId> {
-        self.transfer.as_ref().and_then(|transfer| transfer.parent.as_ref())
-    }
 }
 
 /// When checkpoints are kept, besides the last one, which always is.
@@ -182,24 +191,55 @@ impl TransferNorm {
     }
 }
 
-/// Resolved configuration of `randlab-align`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlignConfig {
-    /// Who the run is.
-    pub run: RunInfo,
-    /// Runs looked at. With several, their first-layer filters are pooled, at the last checkpoint only.
-    pub subjects: Vec<Subject>,
-    /// Number of Haar-random bases the score is compared with; the same ones at all steps.
-    pub random_bases: u32,
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
 
-/// A pretrain run and the data its inputs are measured on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Subject {
-    /// The pretrain run.
-    pub run: RunId,
-    /// Its prepared dataset.
-    pub data: RunId,
+    use super::TrainConfig;
+
+    fn written() -> Value {
+        let run = json!({ "id": "run", "experiment": "e", "panel": "p", "arm": "", "scale": "smoke", "seed": 1 });
+        json!({
+            "run": run,
+            "seed": 2,
+            "data": "data",
+            "split": "upstream",
+            "model": { "kind": "mlp", "hidden": [4] },
+            "init": { "law": "he", "scale": {}, "odd_inputs": 1.0 },
+            "transfer": null,
+            "frozen": 0,
+            "labels": { "kind": "random", "classes": 3 },
+            "optimizer": { "kind": "sgd", "momentum": 0.9, "weight_decay": 0.0 },
+            "schedule": { "kind": "constant", "lr": 0.1 },
+            "batch": 16,
+            "epochs": 2,
+            "stop_at": null,
+            "target": 0.95,
+            "checkpoints": { "per_octave": 1, "layers": 1 },
+            "activity": null,
+        })
+    }
+
+    #[test]
+    fn the_keys_of_the_phase_stand_beside_the_others() {
+        let config: TrainConfig = serde_json::from_value(written()).unwrap();
+        assert_eq!(config.phase.epochs, 2);
+        assert_eq!(serde_json::to_value(&config).unwrap(), written());
+    }
+
+    #[test]
+    fn keys_nobody_knows_are_refused_wherever_they_stand() {
+        let problem = |place: &str| {
+            let mut value = written();
+            value.pointer_mut(place).unwrap()["temperature"] = json!(1);
+            serde_json::from_value::<TrainConfig>(value).unwrap_err().to_string()
+        };
+        for place in ["", "/run", "/checkpoints", "/labels", "/schedule"] {
+            assert!(problem(place).contains("unknown field `temperature`"), "{place}");
+        }
+        let mut value = written();
+        value.as_object_mut().unwrap().remove("epochs");
+        let problem = serde_json::from_value::<TrainConfig>(value).unwrap_err().to_string();
+        assert!(problem.contains("missing field `epochs`"), "{problem}");
+    }
 }
