@@ -6,7 +6,7 @@ use randlab_core::Seed;
 use randlab_data::{Sources, SplitSizes};
 use randlab_nn::{Architectures, InitSpec};
 use randlab_studies::{ClaimSpec, FigureSpec};
-use randlab_train::{Phase, TransferNorm, TransferWeights};
+use randlab_train::{Norms, Phase, Starts};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
@@ -81,19 +81,19 @@ pub struct Task {
 #[expect(missing_docs, reason = "documented at Transfer")]
 pub struct Variant {
     pub layers: u32,
-    pub weights: TransferWeights,
-    pub norm: TransferNorm,
+    pub weights: Starts,
+    pub norm: Norms,
 }
 
 impl Variant {
     /// True when nothing of the parent is used: plain training from scratch.
     pub fn is_scratch(self) -> bool {
-        self.weights == TransferWeights::Fresh && self.norm == TransferNorm::Fresh
+        self.weights == Starts::Fresh && self.norm == Norms::Fresh
     }
 
     /// Whether there must be a trained net.
     pub fn needs_parent(self) -> bool {
-        self.weights.needs_parent() || self.norm.needs_parent()
+        self.weights.as_ref().needs_parent() || self.norm.as_ref().needs_parent()
     }
 }
 
@@ -213,7 +213,7 @@ impl Experiment {
 impl Panel {
     /// Nets in the chain that draws one layer after the other: as many as the deepest variant drawn in this way has layers.
     pub fn chain(&self) -> u32 {
-        let drawn = self.variants.values().filter(|v| v.weights.on_drawn());
+        let drawn = self.variants.values().filter(|v| v.weights.as_ref().on_drawn());
         drawn.map(|v| v.layers).max().unwrap_or(1)
     }
 

@@ -8,7 +8,7 @@ use randlab_pipeline::{Plan, RunRef, Stage, refused};
 use randlab_recipe::{DataSpec, Dataset, Experiment, Panel, Task, Variant};
 use randlab_report::{Arm, ReportedRun};
 use randlab_studies::{ReportConfig, ReportedExperiment};
-use randlab_train::{TrainConfig, Transfer, TransferNorm, TransferWeights};
+use randlab_train::{Norms, Starts, TrainConfig, Transfer};
 use serde_json::Value;
 
 use crate::{
@@ -108,8 +108,8 @@ impl Grid<'_> {
                 let below = Transfer {
                     parent: nets.last().cloned(),
                     layers: drawn,
-                    weights: TransferWeights::Covariance,
-                    norm: TransferNorm::Fresh,
+                    weights: Starts::Covariance,
+                    norm: Norms::Fresh,
                 };
                 nets.push(self.pretrain(run, &data, panel, Some(below))?);
             }
@@ -164,7 +164,7 @@ impl Grid<'_> {
         panel: &Panel,
         (task, start): (&Task, Variant),
     ) -> anyhow::Result<()> {
-        let drawn = if start.weights.on_drawn() { start.layers - 1 } else { 0 };
+        let drawn = if start.weights.as_ref().on_drawn() { start.layers - 1 } else { 0 };
         let parent = nets.get(drawn as usize).filter(|_| start.needs_parent());
         let transfer = (!start.is_scratch()).then(|| Transfer {
             parent: parent.cloned(),

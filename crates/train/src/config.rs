@@ -8,6 +8,8 @@ use randlab_data::Labels;
 use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
 use serde::{Deserialize, Serialize};
 
+use crate::{Norms, Starts};
+
 /// Resolved configuration of `randlab-pretrain` and `randlab-finetune`: one loop, told apart by its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,108 +89,9 @@ pub struct Transfer {
     /// Weight layers concerned, counted from the input; at most all but the head.
     pub layers: u32,
     /// Where the weights come from.
-    pub weights: TransferWeights,
+    pub weights: Starts,
     /// How large each weight tensor ends up.
-    pub norm: TransferNorm,
-}
-
-/// Source of transferred weights. S is the second moment of a layer's trained filters, m and C are their mean and covariance;
-/// X is the second moment of the patches of the upstream images, its eigenvalues l.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum TransferWeights {
-    /// The trained weights.
-    Copy,
-    /// The trained weights, and for the last of the layers drawn filters: a first layer from `N(0, S)`, a later one, whose
-    /// inputs are outputs of a ReLU and have a mean, from `N(m, C)`. With several layers the parent is not the panel's net but
-    /// one trained on top of layers drawn and frozen in the same way (paper, section 2.5).
-    Covariance,
-    /// As `covariance`, with the same parent, but the last of the layers from `N(0, S)`: a control for the mean.
-    ZeroMeanCovariance,
-    /// All layers drawn as `covariance` draws them, but each from the panel's net: a control, since the filters of a layer
-    /// have nothing to do with those drawn below it.
-    IndependentCovariance,
-    /// First layer only: `N(0, S)` with the eigenvectors of S turned by a Haar-random rotation, a control.
-    RotatedCovariance,
-    /// First layer only: `N(0, S)` with the diagonal of S alone, a control.
-    DiagonalCovariance,
-    /// The trained entries, shuffled inside each filter. Not a null control: it keeps each filter's mean.
-    Shuffled,
-    /// The fresh initial weights: a control for their size.
-    Fresh,
-    /// First layer only, without a trained net: `N(0, X)`, so that filters look like patches.
-    DataCovariance,
-    /// First layer only, without a trained net: filters along the eigenvectors of X, with the standard deviations that
-    /// small-step gradient descent would give them, `(1 - exp(-rate l)) / sqrt(l)` (Chowers and Weiss 2023, Theorem 4.2).
-    ClosedForm {
-        /// Learning rate times steps.
-        rate: f64,
-    },
-}
-
-impl TransferWeights {
-    /// Whether there must be a trained net.
-    pub const fn needs_parent(self) -> bool {
-        !matches!(self, Self::Fresh | Self::DataCovariance | Self::ClosedForm { .. })
-    }
-
-    /// Whether the last layer is drawn on top of layers drawn and frozen before.
-    pub const fn on_drawn(self) -> bool {
-        matches!(self, Self::Covariance | Self::ZeroMeanCovariance)
-    }
-
-    /// The name used in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Copy => "copy",
-            Self::Covariance => "covariance",
-            Self::ZeroMeanCovariance => "zero-mean-covariance",
-            Self::IndependentCovariance => "independent-covariance",
-            Self::RotatedCovariance => "rotated-covariance",
-            Self::DiagonalCovariance => "diagonal-covariance",
-            Self::Shuffled => "shuffled",
-            Self::Fresh => "fresh",
-            Self::DataCovariance => "data-covariance",
-            Self::ClosedForm { .. } => "closed-form",
-        }
-    }
-}
-
-/// Size of a transferred tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TransferNorm {
-    /// The l2 norm of the fresh initial tensor (paper).
-    Fresh,
-    /// All transferred tensors scaled by one factor, so that together they have the l2 norm of the fresh ones: another
-    /// reading of the paper's reset.
-    FreshTotal,
-    /// The l2 norm of the trained tensor.
-    Trained,
-    /// As large as it takes for the layer's output on held-out images to have the root mean square it has in the fresh
-    /// net: a control for signal that `fresh` loses in deep nets.
-    FreshOutput,
-    /// As large as it takes for the output to have the root mean square it has in the net with copied weights at their
-    /// fresh norms. With fresh weights, a control that has lost the same signal and nothing else.
-    CopyOutput,
-}
-
-impl TransferNorm {
-    /// Whether there must be a trained net.
-    pub const fn needs_parent(self) -> bool {
-        matches!(self, Self::FreshTotal | Self::Trained | Self::CopyOutput)
-    }
-
-    /// The name used in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Fresh => "fresh",
-            Self::FreshTotal => "fresh-total",
-            Self::Trained => "trained",
-            Self::FreshOutput => "fresh-output",
-            Self::CopyOutput => "copy-output",
-        }
-    }
+    pub norm: Norms,
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use randlab_store::{
     table::{ActivityRow, LabelRow, LayerRow, MetricRow, RunRow, read_table},
 };
 use randlab_train::{
-    Checkpoints, Hooks, Inputs, Outcome, Phase, Progress, TrainConfig, TrainError, Transfer,
-    TransferNorm, TransferWeights, train,
+    Checkpoints, Hooks, Inputs, Norms, Outcome, Phase, Progress, Starts, TrainConfig, TrainError,
+    Transfer, train,
 };
 
 fn id(name: &str) -> RunId {
@@ -390,11 +390,11 @@ fn outputs_can_be_made_as_large_as_those_of_another_net() {
         ["fc1", "fc2"].map(|layer| measured(&folder(name), layer, "output_rms", 0))
     };
     let close = |a: [f64; 2], b: [f64; 2]| a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 1e-5);
-    let fresh = rms("fresh", TransferWeights::Fresh, TransferNorm::Fresh);
-    let copy = rms("copy", TransferWeights::Copy, TransferNorm::Fresh);
+    let fresh = rms("fresh", Starts::Fresh, Norms::Fresh);
+    let copy = rms("copy", Starts::Copy, Norms::Fresh);
     assert!(!close(fresh, copy));
-    assert!(close(rms("restored", TransferWeights::Copy, TransferNorm::FreshOutput), fresh));
-    assert!(close(rms("shrunk", TransferWeights::Fresh, TransferNorm::CopyOutput), copy));
+    assert!(close(rms("restored", Starts::Copy, Norms::FreshOutput), fresh));
+    assert!(close(rms("shrunk", Starts::Fresh, Norms::CopyOutput), copy));
 }
 
 #[test]
@@ -437,8 +437,8 @@ fn what_does_not_fit_is_refused() {
     let transfer = Transfer {
         parent: Some(id("parent")),
         layers: 1,
-        weights: TransferWeights::Copy,
-        norm: TransferNorm::Fresh,
+        weights: Starts::Copy,
+        norm: Norms::Fresh,
     };
     let orphan = TrainConfig { transfer: Some(transfer), ..config() };
     assert!(message(&orphan).contains("needs the last checkpoint of parent"));

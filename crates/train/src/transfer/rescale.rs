@@ -40,7 +40,7 @@ impl Outputs<'_> {
     }
 }
 
-pub(super) fn widen(values: &[f32]) -> Vec<f64> {
+pub(crate) fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
 }
 
