@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use randlab_core::{Split, range};
+use randlab_core::Split;
 use randlab_report::{Drawing, Layout, Rule};
+use randlab_train::Phase;
 
-use crate::{DataSpec, Experiment, Panel, Phase, RecipeError, TransferWeights, Variant};
+use crate::{DataSpec, Experiment, Panel, RecipeError, Variant};
 
 /// Checks one experiment.
 ///
@@ -127,17 +128,11 @@ fn phase(phase: &Phase, images: u32) -> Result<(), String> {
 }
 
 fn variant(start: Variant) -> Result<(), String> {
-    use TransferWeights as W;
     some_layers(start.layers)?;
-    if let W::ClosedForm { rate } = start.weights {
-        range::positive("rate", rate)?;
-    }
-    let of_first = matches!(
-        start.weights,
-        W::RotatedCovariance | W::DiagonalCovariance | W::DataCovariance | W::ClosedForm { .. }
-    );
-    if of_first && start.layers != 1 {
-        return Err(format!("{} is for the first layer: layers = 1", start.weights.name()));
+    let weights = start.weights.as_ref();
+    weights.check()?;
+    if weights.first_layer_only() && start.layers != 1 {
+        return Err(format!("{} is for the first layer: layers = 1", start.weights.kind()));
     }
     Ok(())
 }

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use randlab_core::Seed;
-use randlab_data::{Labels, Sources, SplitSizes};
-use randlab_nn::{Architectures, InitSpec, Losses, Optimizers, Schedules};
+use randlab_data::{Sources, SplitSizes};
+use randlab_nn::{Architectures, InitSpec};
 use randlab_studies::{ClaimSpec, FigureSpec};
+use randlab_train::{Norms, Phase, Starts};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::{Checkpoints, RecipeError, TransferNorm, TransferWeights, check, merge::merge};
+use crate::{RecipeError, check, merge::merge};
 
 /// An experiment at one scale: what is varied, drawn and judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,24 +66,6 @@ pub struct Panel {
     pub align: Option<AlignSpec>,
 }
 
-/// How one phase is trained. The fields are those of [`crate::TrainConfig`].
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "documented at TrainConfig")]
-pub struct Phase {
-    pub labels: Labels,
-    #[serde(default)]
-    pub loss: Losses,
-    pub optimizer: Optimizers,
-    pub schedule: Schedules,
-    pub batch: u32,
-    pub epochs: u32,
-    pub stop_at: Option<f64>,
-    pub target: Option<f64>,
-    pub checkpoints: Checkpoints,
-    pub activity: Option<u32>,
-}
-
 /// A second phase and who runs it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
@@ -92,25 +75,25 @@ pub struct Task {
     pub variants: Vec<String>,
 }
 
-/// What a second phase starts from. The fields are those of [`crate::Transfer`].
+/// What a second phase starts from. The fields are those of [`randlab_train::Transfer`].
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at Transfer")]
 pub struct Variant {
     pub layers: u32,
-    pub weights: TransferWeights,
-    pub norm: TransferNorm,
+    pub weights: Starts,
+    pub norm: Norms,
 }
 
 impl Variant {
     /// True when nothing of the parent is used: plain training from scratch.
     pub fn is_scratch(self) -> bool {
-        self.weights == TransferWeights::Fresh && self.norm == TransferNorm::Fresh
+        self.weights == Starts::Fresh && self.norm == Norms::Fresh
     }
 
     /// Whether there must be a trained net.
     pub fn needs_parent(self) -> bool {
-        self.weights.needs_parent() || self.norm.needs_parent()
+        self.weights.as_ref().needs_parent() || self.norm.as_ref().needs_parent()
     }
 }
 
@@ -230,7 +213,7 @@ impl Experiment {
 impl Panel {
     /// Nets in the chain that draws one layer after the other: as many as the deepest variant drawn in this way has layers.
     pub fn chain(&self) -> u32 {
-        let drawn = self.variants.values().filter(|v| v.weights.on_drawn());
+        let drawn = self.variants.values().filter(|v| v.weights.as_ref().on_drawn());
         drawn.map(|v| v.layers).max().unwrap_or(1)
     }
 

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 use randlab_core::RunId;
 use randlab_data::Dataset;
 use randlab_pipeline::{Done, Job, Place, RunRef, Stage, Work};
-use randlab_recipe::{AlignConfig, Subject};
 use randlab_store::{
     Status,
     table::{AlignmentRow, RunRow, SpectrumRow, TableInfo, write_table},
@@ -15,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     Prepare, Pretrain,
-    alignment::{self, Net, analyse},
+    alignment::{self, AlignConfig, Net, Subject, analyse},
     rows::{place, run_row},
 };
 

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use randlab_core::{RunId, RunInfo, Seed, Split};
 use randlab_data::PrepareConfig;
 use randlab_pipeline::{Plan, RunRef, Stage, refused};
-use randlab_recipe::{
-    AlignConfig, DataSpec, Dataset, Experiment, Panel, Phase, Subject, Task, TrainConfig, Transfer,
-    TransferNorm, TransferWeights, Variant,
-};
+use randlab_recipe::{DataSpec, Dataset, Experiment, Panel, Task, Variant};
 use randlab_report::{Arm, ReportedRun};
 use randlab_studies::{ReportConfig, ReportedExperiment};
+use randlab_train::{Norms, Starts, TrainConfig, Transfer};
 use serde_json::Value;
 
-use crate::{Align, Finetune, Prepare, Pretrain, Report, STAGES, seeds::suffix};
+use crate::{
+    Align, AlignConfig, Finetune, Prepare, Pretrain, Report, STAGES, Subject, seeds::suffix,
+};
 
 /// Goal of make that stands for the pages of all experiments; last, the one that has them all.
 pub const ALL: &str = "all";
@@ -108,8 +108,8 @@ impl Grid<'_> {
                 let below = Transfer {
                     parent: nets.last().cloned(),
                     layers: drawn,
-                    weights: TransferWeights::Covariance,
-                    norm: TransferNorm::Fresh,
+                    weights: Starts::Covariance,
+                    norm: Norms::Fresh,
                 };
                 nets.push(self.pretrain(run, &data, panel, Some(below))?);
             }
@@ -142,10 +142,17 @@ impl Grid<'_> {
         panel: &Panel,
         below: Option<Transfer>,
     ) -> anyhow::Result<RunId> {
-        let seed = phase_seed(info.seed, 0);
-        let frozen = below.as_ref().map_or(0, |t| t.layers);
-        let config = train(&info, (seed, data, Split::Upstream), panel, &panel.pretrain, below);
-        let config = TrainConfig { frozen, ..config };
+        let config = TrainConfig {
+            run: info.clone(),
+            seed: phase_seed(info.seed, 0),
+            data: data.clone(),
+            split: Split::Upstream,
+            model: panel.model.clone(),
+            init: panel.init.clone(),
+            frozen: below.as_ref().map_or(0, |t| t.layers),
+            transfer: below,
+            phase: panel.pretrain.clone(),
+        };
         self.once(&Pretrain(config), info)
     }
 
@@ -157,7 +164,7 @@ impl Grid<'_> {
         panel: &Panel,
         (task, start): (&Task, Variant),
     ) -> anyhow::Result<()> {
-        let drawn = if start.weights.on_drawn() { start.layers - 1 } else { 0 };
+        let drawn = if start.weights.as_ref().on_drawn() { start.layers - 1 } else { 0 };
         let parent = nets.get(drawn as usize).filter(|_| start.needs_parent());
         let transfer = (!start.is_scratch()).then(|| Transfer {
             parent: parent.cloned(),
@@ -165,8 +172,17 @@ impl Grid<'_> {
             weights: start.weights,
             norm: start.norm,
         });
-        let seed = phase_seed(info.seed, 1);
-        let config = train(&info, (seed, data, Split::Downstream), panel, &task.phase, transfer);
+        let config = TrainConfig {
+            run: info.clone(),
+            seed: phase_seed(info.seed, 1),
+            data: data.clone(),
+            split: Split::Downstream,
+            model: panel.model.clone(),
+            init: panel.init.clone(),
+            transfer,
+            frozen: 0,
+            phase: task.phase.clone(),
+        };
         self.once(&Finetune(config), info).map(|_| ())
     }
 
@@ -244,35 +260,6 @@ fn content<T: Stage>(config: &T) -> anyhow::Result<String> {
         run.retain(|key, _| !["id", "experiment", "panel", "arm"].contains(&key.as_str()));
     }
     Ok(value.to_string())
-}
-
-fn train(
-    info: &RunInfo,
-    (seed, data, split): (Seed, &RunId, Split),
-    panel: &Panel,
-    phase: &Phase,
-    transfer: Option<Transfer>,
-) -> TrainConfig {
-    TrainConfig {
-        run: info.clone(),
-        seed,
-        data: data.clone(),
-        split,
-        model: panel.model.clone(),
-        init: panel.init.clone(),
-        transfer,
-        frozen: 0,
-        labels: phase.labels.clone(),
-        loss: phase.loss.clone(),
-        optimizer: phase.optimizer.clone(),
-        schedule: phase.schedule.clone(),
-        batch: phase.batch,
-        epochs: phase.epochs,
-        stop_at: phase.stop_at,
-        target: phase.target,
-        checkpoints: phase.checkpoints,
-        activity: phase.activity,
-    }
 }
 
 /// Each phase draws from its own seed, so that the head and the fresh weights downstream owe nothing to those upstream.

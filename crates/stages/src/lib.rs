@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use randlab_pipeline::{AnyStage, Of, Stage, program};
 
 pub use align::Align;
+pub use alignment::{AlignConfig, Subject};
 pub use compare::{CompareArgs, compare};
 pub use errors::HOST;
 pub use expand::{ALL, expand};

@@ -10,14 +10,13 @@ use anyhow::Context;
 use randlab_core::{ImageId, RunId};
 use randlab_data::LabelRow;
 use randlab_pipeline::{Plan, Stage, refused};
-use randlab_recipe::TrainConfig;
 use randlab_report::{ReportedRun, Rule, panels};
 use randlab_store::{
     Manifest,
     table::{AlignmentRow, MetricRow, read_table},
 };
 use randlab_studies::ClaimSpec;
-use randlab_train::epoch_order;
+use randlab_train::{TrainConfig, epoch_order};
 
 use crate::{Align, Finetune, Prepare, Pretrain, Report};
 
@@ -127,11 +126,11 @@ fn trained(
     let metrics: Vec<MetricRow> = read_table(&dir.join("metrics.parquet"))?;
     let label = row.assigned.map_or_else(|| "none".to_owned(), |c| c.to_string());
     let mut text = format!("{stage:<9} {}: told class {label} ({})\n", config.run.id, row.scheme);
-    let per_epoch = images as u64 / u64::from(config.batch.max(1));
-    for epoch in 0..EPOCHS.min(u64::from(config.epochs)) {
+    let per_epoch = images as u64 / u64::from(config.phase.batch.max(1));
+    for epoch in 0..EPOCHS.min(u64::from(config.phase.epochs)) {
         let order = epoch_order(images, config.seed, epoch);
         let place = order.iter().position(|&p| p == position).unwrap_or(0) as u64;
-        let within = place / u64::from(config.batch.max(1));
+        let within = place / u64::from(config.phase.batch.max(1));
         if within >= per_epoch {
             let _ = writeln!(text, "          epoch {epoch}: left out with the last partial batch");
             continue;
@@ -144,7 +143,7 @@ fn trained(
         let _ = writeln!(
             text,
             "          epoch {epoch}: in the {} images of step {step}, whose mean loss is {:.4} nat",
-            config.batch, loss.value
+            config.phase.batch, loss.value
         );
     }
     let _ =

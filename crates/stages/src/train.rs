@@ -6,12 +6,11 @@ use randlab_core::{RunId, Split};
 use randlab_data::{Dataset, LabelRow};
 use randlab_nn::{Checkpoint, RunsOn};
 use randlab_pipeline::{Choice, Done, Job, Place, RunRef, Stage, Work, refused};
-use randlab_recipe::TrainConfig;
 use randlab_store::{
     Manifest, Status,
     table::{ActivityRow, LayerRow, MetricRow, RunRow, TableInfo},
 };
-use randlab_train::{Hooks, Inputs, Outcome, Progress};
+use randlab_train::{Hooks, Inputs, Outcome, Progress, TrainConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -158,7 +157,7 @@ fn train(config: &TrainConfig, job: &mut Job<'_>) -> anyhow::Result<Work> {
             if let Some((_, _, status)) = parent {
                 notes.insert("parent_status".to_owned(), json!(status));
             }
-            let message = outcome(status, accuracy, config.target.unwrap_or(0.0));
+            let message = outcome(status, accuracy, config.phase.target.unwrap_or(0.0));
             Ok(Work::Done(Done { files, status, notes, trained: Some((seconds, images)), message }))
         }
     }
@@ -204,10 +203,10 @@ impl Hooks for Surroundings<'_, '_> {
 /// Layers, sizes and steps; needs the prepared dataset, whose shape and classes the net is made for.
 fn describe<T: Stage>(config: &TrainConfig, root: &Path) -> anyhow::Result<String> {
     let data = Dataset::open(&root.join(Prepare::NAME).join(config.data.as_str()))?;
-    let classes = config.labels.as_ref().outputs(data.classes()) as usize;
+    let classes = config.phase.labels.as_ref().outputs(data.classes()) as usize;
     let layers = randlab_nn::layers(&config.model, data.shape(), classes)?;
     let images = data.ids(config.split).len();
-    let per_epoch = images / config.batch.max(1) as usize;
+    let per_epoch = images / config.phase.batch.max(1) as usize;
     let mut text = format!("{} {}: {} net\n", T::NAME, config.run.id, config.model.kind());
     let width = layers.iter().map(|layer| layer.name.len()).max().unwrap_or(0);
     let mut parameters = 0;
@@ -221,11 +220,11 @@ fn describe<T: Stage>(config: &TrainConfig, root: &Path) -> anyhow::Result<Strin
         "  {parameters} parameters ({:.1} MB a checkpoint)\n  {} labels on {images} {} images of {}\n  at most {} epochs of \
          {per_epoch} steps, {} images each",
         parameters as f64 * 4.0 / 1e6,
-        config.labels.as_ref().name(),
+        config.phase.labels.as_ref().name(),
         config.split.name(),
         data.source(),
-        config.epochs,
-        config.batch,
+        config.phase.epochs,
+        config.phase.batch,
     );
     Ok(text)
 }

@@ -9,10 +9,11 @@ use std::{
 use randlab_core::{RunId, Seed, Split};
 use randlab_data::PrepareConfig;
 use randlab_pipeline::{Plan, Survey, dag, makefile};
-use randlab_recipe::{AlignConfig, Dataset, Experiment, TrainConfig};
+use randlab_recipe::{Dataset, Experiment};
 use randlab_report::{Rule, panels};
-use randlab_stages::{Align, Finetune, Prepare, Pretrain, Report, STAGES, expand};
+use randlab_stages::{Align, AlignConfig, Finetune, Prepare, Pretrain, Report, STAGES, expand};
 use randlab_studies::ReportConfig;
+use randlab_train::TrainConfig;
 
 /// A plan with the configurations of its runs by stage.
 struct Runs {

@@ -8,8 +8,9 @@ use std::{
 };
 
 use randlab_data::PrepareConfig;
-use randlab_recipe::{AlignConfig, TrainConfig};
+use randlab_stages::AlignConfig;
 use randlab_studies::ReportConfig;
+use randlab_train::TrainConfig;
 use serde::de::DeserializeOwned;
 
 fn plan(out: &Path, args: &[&str]) -> Output {

@@ -4,9 +4,8 @@ use candle_core::{DType, Tensor};
 use randlab_data::Dataset;
 use randlab_kernels::correct;
 use randlab_nn::{Loss, Net, Optim, Parameters, RunsOn, StepNorms, Targets};
-use randlab_recipe::TrainConfig;
 
-use crate::TrainError;
+use crate::{TrainConfig, TrainError};
 
 /// What one step changes.
 pub(crate) struct Learner {
@@ -32,10 +31,10 @@ impl Learner {
         parameters: &Parameters,
         device: &RunsOn,
     ) -> Result<Self, TrainError> {
-        let classes = config.labels.as_ref().outputs(data.classes()) as usize;
+        let classes = config.phase.labels.as_ref().outputs(data.classes()) as usize;
         let net = Net::new(&config.model, data.shape(), classes, parameters, DType::F32)?;
         let net = net.on(device.device())?.freeze(config.frozen as usize);
-        let optim = Optim::new(&config.optimizer, &net)?;
+        let optim = Optim::new(&config.phase.optimizer, &net)?;
         Ok(Self { net, optim })
     }
 

@@ -6,6 +6,7 @@
 
 mod activity;
 mod batches;
+mod config;
 mod error;
 mod evaluate;
 mod examples;
@@ -13,16 +14,21 @@ mod hooks;
 mod learner;
 mod log;
 mod log_steps;
+pub mod norm;
 mod recorder;
 mod resume;
 mod rows;
 mod run;
+pub mod start;
 mod transfer;
 
+pub use config::{Checkpoints, Phase, TrainConfig, Transfer};
 pub use error::TrainError;
 pub use examples::epoch_order;
 pub use hooks::{Hooks, Progress};
+pub use norm::{Norm, Norms};
 pub use run::{Inputs, Outcome, train};
+pub use start::{Start, Starts};
 
 use randlab_nn::checkpoint;
 

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use randlab_core::{Digest, Split};
 use randlab_data::{Dataset, labels::Real};
 use randlab_nn::{Checkpoint, Net, RunsOn, StepNorms, checkpoint::Header};
-use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status};
 
 use crate::{
-    TrainError, activity,
+    TrainConfig, TrainError, activity,
     evaluate::evaluate,
     examples::Examples,
     learner::finite,
@@ -54,8 +53,8 @@ impl<'a> Recorder<'a> {
         dir: &'a RunDir,
         steps: u64,
     ) -> Result<Self, TrainError> {
-        let kept = steps_per_octave(config.checkpoints.per_octave, steps);
-        let watched = match config.activity {
+        let kept = steps_per_octave(config.phase.checkpoints.per_octave, steps);
+        let watched = match config.phase.activity {
             None => None,
             Some(per_octave) => {
                 let images = activity::watched(data)?.ok_or_else(|| TrainError::Config {
@@ -103,7 +102,7 @@ impl<'a> Recorder<'a> {
 
     /// What is due after an epoch that is not the last.
     pub fn after_epoch(&mut self, net: &Net, step: u64) -> Result<(), TrainError> {
-        if self.config.labels.as_ref().informative_midway() {
+        if self.config.phase.labels.as_ref().informative_midway() {
             self.pass_holdout(net, step)?;
         }
         Ok(())
@@ -121,7 +120,7 @@ impl<'a> Recorder<'a> {
         self.pass_train(net, train, step)?;
         let last = self.log.passes.last();
         let accuracy = last.map_or(0.0, |p| p.correct / p.count as f64);
-        let reached = self.config.target.is_none_or(|target| accuracy >= target);
+        let reached = self.config.phase.target.is_none_or(|target| accuracy >= target);
         let status = if reached { Status::Ok } else { Status::NotConverged };
         self.checkpoint(net, step)?.write(&self.dir.path(Checkpoint::FINAL))?;
         let mut files: Vec<String> = self.kept.iter().map(|&s| Checkpoint::name(s)).collect();
@@ -166,7 +165,7 @@ impl<'a> Recorder<'a> {
         step: u64,
         (split, assigned): (Split, bool),
     ) -> Result<PassEntry, TrainError> {
-        let loss = self.config.loss.as_ref();
+        let loss = self.config.phase.loss.as_ref();
         let (loss_sum, correct) = evaluate(net, examples, loss, self.device.device())?;
         Ok(PassEntry { step, split, assigned, loss_sum, correct, count: examples.len() as u64 })
     }
@@ -217,7 +216,7 @@ impl<'a> Recorder<'a> {
         if !self.kept.contains(&step) {
             return Ok(());
         }
-        let depth = self.config.checkpoints.layers as usize;
+        let depth = self.config.phase.checkpoints.layers as usize;
         let layers = &net.layers()[..depth.min(net.layers().len())];
         let mut checkpoint = self.checkpoint(net, step)?;
         checkpoint.parameters.retain(|tensor, _| layers.iter().any(|layer| layer.owns(tensor)));
@@ -231,7 +230,7 @@ impl<'a> Recorder<'a> {
             step,
             model: self.config.model.clone(),
             input: self.data.shape(),
-            classes: self.config.labels.as_ref().outputs(self.data.classes()) as usize,
+            classes: self.config.phase.labels.as_ref().outputs(self.data.classes()) as usize,
         };
         Ok(Checkpoint { header, parameters: net.export()? })
     }
@@ -239,7 +238,7 @@ impl<'a> Recorder<'a> {
 
 /// Images never trained on with their real labels, if the net's outputs can be compared with those.
 fn held_out(config: &TrainConfig, data: &Dataset) -> Result<Option<Examples>, TrainError> {
-    if !config.labels.as_ref().real_classes(data.classes()) {
+    if !config.phase.labels.as_ref().real_classes(data.classes()) {
         return Ok(None);
     }
     Ok(Examples::new(data, Split::Holdout, &Real {}, config.seed)?.filter(|e| e.len() > 0))

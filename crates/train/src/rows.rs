@@ -3,14 +3,13 @@
 use randlab_core::{Digest, Split, canonical_json};
 use randlab_data::{Dataset, LabelRow};
 use randlab_nn::Layer;
-use randlab_recipe::TrainConfig;
 use randlab_store::{
     RunDir, Status, StoreError,
     table::{ActivityRow, LayerRow, MetricRow, RunRow, count, write_table},
 };
 
 use crate::{
-    STAGE_VERSION, TrainError,
+    STAGE_VERSION, TrainConfig, TrainError,
     examples::Examples,
     log::{Log, PassEntry, StepEntry, UnitsEntry},
 };
@@ -60,7 +59,7 @@ fn labels(facts: &Facts<'_>) -> Result<Vec<LabelRow>, StoreError> {
             split: facts.config.split.name().to_owned(),
             real: real.map(|real| count::<LabelRow, _>("real", real)).transpose()?,
             assigned: Some(count::<LabelRow, _>("assigned", label)?),
-            scheme: facts.config.labels.as_ref().name(),
+            scheme: facts.config.phase.labels.as_ref().name(),
             ..LabelRow::default()
         })
     };
@@ -84,7 +83,7 @@ fn metrics(facts: &Facts<'_>) -> Result<Vec<MetricRow>, StoreError> {
 
 fn batch_rows(facts: &Facts<'_>, step: u64, s: &StepEntry) -> Result<[MetricRow; 5], StoreError> {
     let train = facts.config.split;
-    let batch = u64::from(facts.config.batch);
+    let batch = u64::from(facts.config.phase.batch);
     let mean = |metric, sum| averaged(facts, (step, train, true, "batch", metric), sum, batch);
     let plain = |metric, value| {
         let row = averaged(facts, (step, train, true, "batch", metric), 0.0, 1)?;
@@ -104,7 +103,7 @@ fn epoch_rows(
     step: u64,
     steps: &[StepEntry],
 ) -> Result<[MetricRow; 2], StoreError> {
-    let images = steps.len() as u64 * u64::from(facts.config.batch);
+    let images = steps.len() as u64 * u64::from(facts.config.phase.batch);
     let total = |of: fn(&StepEntry) -> f64| steps.iter().map(of).sum();
     let row = |metric, sum| {
         averaged(facts, (step, facts.config.split, true, "epoch", metric), sum, images)
@@ -203,9 +202,9 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
             .map_err(|e| TrainError::Config { run: c.run.id.to_string(), problem: e.to_string() })
     };
     let digest = Digest::of(json(serde_json::to_value(c))?.as_bytes());
-    let scheme = c.labels.as_ref();
+    let scheme = c.phase.labels.as_ref();
     let labels = scheme.facts();
-    let optimizer = c.optimizer.as_ref();
+    let optimizer = c.phase.optimizer.as_ref();
     let first = facts.layers.first().map_or("", |l| &l.name);
     let parameters = facts.layers.iter().map(Layer::parameters);
     let transferred = c.transfer.as_ref().map_or(0, |t| t.layers);
@@ -226,7 +225,7 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         n_train: Some(count::<RunRow, _>("n_train", facts.train.len())?),
         n_holdout: Some(count::<RunRow, _>("n_holdout", facts.data.ids(Split::Holdout).len())?),
         n_classes: Some(count::<RunRow, _>("n_classes", scheme.outputs(facts.data.classes()))?),
-        label_kind: Some(c.labels.kind().to_owned()),
+        label_kind: Some(c.phase.labels.kind().to_owned()),
         n_random_classes: labels
             .random_classes
             .map(|n| count::<RunRow, _>("n_random_classes", n))
@@ -235,21 +234,21 @@ fn run(facts: &Facts<'_>) -> Result<RunRow, TrainError> {
         noise_ratio: labels.noise_ratio,
         init: Some(c.init.law.kind().to_owned()),
         init_scale: Some(c.init.scale.get(first).copied().unwrap_or(1.0)),
-        transfer: Some(c.transfer.as_ref().map_or("none", |t| t.weights.name()).to_owned()),
+        transfer: Some(c.transfer.as_ref().map_or("none", |t| t.weights.kind()).to_owned()),
         n_layers_transferred: Some(count::<RunRow, _>("n_layers_transferred", transferred)?),
-        norm: c.transfer.as_ref().map(|t| t.norm.name().to_owned()),
+        norm: c.transfer.as_ref().map(|t| t.norm.kind().to_owned()),
         parent_run_id: c.parent().map(ToString::to_string),
         n_layers_frozen: Some(count::<RunRow, _>("n_layers_frozen", c.frozen)?),
-        optimizer: Some(c.optimizer.kind().to_owned()),
-        lr: Some(c.schedule.as_ref().initial()),
-        lr_schedule: Some(json(serde_json::to_value(&c.schedule))?),
+        optimizer: Some(c.phase.optimizer.kind().to_owned()),
+        lr: Some(c.phase.schedule.as_ref().initial()),
+        lr_schedule: Some(json(serde_json::to_value(&c.phase.schedule))?),
         momentum: optimizer.momentum(),
         weight_decay: optimizer.weight_decay(),
-        batch_size: Some(count::<RunRow, _>("batch_size", c.batch)?),
+        batch_size: Some(count::<RunRow, _>("batch_size", c.phase.batch)?),
         epochs: Some(facts.step as f64 / facts.steps_per_epoch as f64),
         steps: Some(count::<RunRow, _>("steps", facts.step)?),
         status: facts.status.name().to_owned(),
-        target_train_accuracy: c.target,
+        target_train_accuracy: c.phase.target,
         final_train_accuracy: Some(facts.accuracy),
         config_digest: digest.to_string(),
         fingerprint: facts.fingerprint.to_string(),

@@ -5,11 +5,10 @@ use std::time::Instant;
 use randlab_core::Digest;
 use randlab_data::Dataset;
 use randlab_nn::{Checkpoint, Parameters, RunsOn};
-use randlab_recipe::TrainConfig;
 use randlab_store::{RunDir, Status};
 
 use crate::{
-    TrainError,
+    TrainConfig, TrainError,
     batches::Batches,
     examples::Examples,
     hooks::{Hooks, Progress},
@@ -108,11 +107,11 @@ impl<'a> Run<'a> {
         let (data, device) = (inputs.data, inputs.device);
         let wrong =
             |problem: String| TrainError::Config { run: config.run.id.to_string(), problem };
-        let scheme = config.labels.as_ref();
+        let scheme = config.phase.labels.as_ref();
         let train = Examples::new(data, config.split, scheme, config.seed)?
             .ok_or_else(|| wrong(format!("{} has no real labels", data.source())))?;
-        let batches = Batches::new(train, config.batch, config.seed).map_err(wrong)?;
-        let steps = batches.per_epoch() * u64::from(config.epochs);
+        let batches = Batches::new(train, config.phase.batch, config.seed).map_err(wrong)?;
+        let steps = batches.per_epoch() * u64::from(config.phase.epochs);
         let build = |parameters: &Parameters| Learner::new(config, data, parameters, device);
         let saved = restore(dir.root(), fingerprint, steps, &build, hooks)?;
         let (saved, learner) = match saved {
@@ -140,8 +139,9 @@ impl<'a> Run<'a> {
     /// One optimiser step with everything that is due after it.
     fn step(&mut self) -> Result<Progress, TrainError> {
         let (x, y) = self.batches.at(self.step, self.recorder.device.device())?;
-        let lr = self.config.schedule.as_ref().at(self.step, self.steps);
-        let stepped = self.learner.step((&x, &y), self.config.loss.as_ref(), lr, self.step)?;
+        let lr = self.config.phase.schedule.as_ref().at(self.step, self.steps);
+        let stepped =
+            self.learner.step((&x, &y), self.config.phase.loss.as_ref(), lr, self.step)?;
         let images = self.batches.size() as f64;
         self.recorder.minibatch(StepEntry {
             loss_sum: stepped.loss * images,
@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
             let images = per_epoch as f64 * self.batches.size() as f64;
             entries[entries.len() - n..].iter().map(|s| s.correct).sum::<f64>() / images >= goal
         };
-        self.step >= self.steps || (epoch_ends && self.config.stop_at.is_some_and(reached))
+        self.step >= self.steps || (epoch_ends && self.config.phase.stop_at.is_some_and(reached))
     }
 
     fn state(&self) -> Result<State, TrainError> {

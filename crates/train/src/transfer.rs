@@ -1,16 +1,15 @@
 //! What takes the place of initial weights when a run starts from another one, or from the data (paper, Figures 1, 5
 //! and 6).
 
-mod drawn;
-mod size;
+mod rescale;
 
 use randlab_core::Seed;
 use randlab_moments::{Moments, MomentsError};
-use randlab_nn::{Layer, Parameters};
-use randlab_recipe::{TrainConfig, TransferNorm, TransferWeights};
+use randlab_nn::{Layer, Parameter, Parameters};
 
-use self::size::{Outputs, multiply, norm_of, scaled, total_norm, widen};
-use crate::{Inputs, TrainError, activity};
+pub(crate) use self::rescale::widen;
+use self::rescale::{Outputs, multiply, norm_of, scaled, total_norm};
+use crate::{Inputs, Norms, Starts, TrainConfig, TrainError, activity, start::Material};
 
 /// The weights of a run before its first step: fresh ones, or what its configuration puts in their place.
 ///
@@ -21,7 +20,7 @@ pub(crate) fn first_weights(
     inputs: &Inputs<'_>,
 ) -> Result<Parameters, TrainError> {
     let (shape, classes) = (inputs.data.shape(), inputs.data.classes());
-    let classes = config.labels.as_ref().outputs(classes) as usize;
+    let classes = config.phase.labels.as_ref().outputs(classes) as usize;
     let layers = &randlab_nn::layers(&config.model, shape, classes)?;
     let fresh = randlab_nn::init(layers, &config.init, config.seed)?;
     let Some(transfer) = &config.transfer else { return Ok(fresh) };
@@ -45,25 +44,20 @@ pub(crate) fn first_weights(
         })
     };
     let norm = transfer.norm;
-    let goal = match norm {
-        TransferNorm::Fresh | TransferNorm::FreshTotal | TransferNorm::Trained => {
-            return applied(transfer.weights, norm);
-        }
-        TransferNorm::FreshOutput => None,
-        TransferNorm::CopyOutput => Some(applied(TransferWeights::Copy, TransferNorm::Fresh)?),
-    };
+    let moved = applied(transfer.weights, norm)?;
+    let Some(like) = norm.as_ref().outputs_of() else { return Ok(moved) };
     if layers.iter().any(|layer| layer.norm.is_some()) {
-        return Err(wrong(format!("{} says nothing of a net with batch norms", norm.name())));
+        return Err(wrong(format!("{} says nothing of a net with batch norms", norm.kind())));
     }
     let images = activity::watched(inputs.data)?;
     let outputs = Outputs {
         config,
         shape,
         classes,
-        images: images.ok_or_else(|| wrong(format!("{} needs held-out images", norm.name())))?,
+        images: images.ok_or_else(|| wrong(format!("{} needs held-out images", norm.kind())))?,
     };
-    let goal = outputs.rms(goal.as_ref().unwrap_or(&fresh))?;
-    outputs.reach(&goal, applied(transfer.weights, TransferNorm::Fresh)?, transfer, layers)
+    let goal = outputs.rms(&applied(like, Norms::Fresh)?)?;
+    outputs.reach(&goal, moved, transfer, layers)
 }
 
 /// What weights can be made from.
@@ -82,12 +76,7 @@ impl Sources<'_> {
     ///
     /// # Errors
     /// A text saying which tensor of the parent is missing or has another shape.
-    fn apply(
-        &self,
-        depth: u32,
-        kind: TransferWeights,
-        norm: TransferNorm,
-    ) -> Result<Parameters, TransferError> {
+    fn apply(&self, depth: u32, kind: Starts, norm: Norms) -> Result<Parameters, TransferError> {
         let depth = depth as usize;
         if depth >= self.layers.len() {
             return Err(TransferError::Shape(format!(
@@ -110,22 +99,34 @@ impl Sources<'_> {
                 return Err(TransferError::Shape(problem));
             }
             // What lies below the last drawn layer was drawn before, and the parent was trained on top of it.
-            let drawn_before = kind.on_drawn() && i + 1 < depth;
-            let kind = if drawn_before { TransferWeights::Copy } else { kind };
+            let drawn_before = kind.as_ref().on_drawn() && i + 1 < depth;
+            let kind = if drawn_before { Starts::Copy } else { kind };
             let values = self.weights(kind, (source, fresh), &name, i > 0)?;
-            let grown = matches!(norm, TransferNorm::Trained | TransferNorm::FreshTotal);
-            let size = if grown { source } else { fresh };
+            let size = norm.as_ref().like(fresh, source);
             let replaced = parameters.get_mut(&name).ok_or_else(missing)?;
             replaced.values = scaled(&values, norm_of(&widen(&size.values)));
             names.push(name);
         }
-        if norm == TransferNorm::FreshTotal {
+        if norm.as_ref().by_one_factor() {
             let factor = total_norm(self.fresh, &names) / total_norm(&parameters, &names);
             for name in &names {
                 parameters.entry(name.clone()).and_modify(|weight| multiply(weight, factor));
             }
         }
         Ok(parameters)
+    }
+
+    /// `behind`: behind another layer.
+    fn weights(
+        &self,
+        kind: Starts,
+        (source, fresh): (&Parameter, &Parameter),
+        name: &str,
+        behind: bool,
+    ) -> Result<Vec<f64>, TransferError> {
+        let (seed, seen) = (self.seed, self.seen);
+        let material = Material { source, fresh, name, behind, seed, seen };
+        kind.as_ref().weights(&material).map_err(TransferError::Moments)
     }
 }
 
@@ -143,6 +144,7 @@ mod tests {
     use randlab_nn::{InitSpec, Laws, Mlp};
 
     use super::*;
+    use crate::start::ClosedForm;
 
     const SEED: Seed = Seed::new(3);
 
@@ -174,8 +176,8 @@ mod tests {
 
     fn try_moved(
         trained: Option<&Parameters>,
-        weights: TransferWeights,
-        norm: TransferNorm,
+        weights: Starts,
+        norm: Norms,
         depth: u32,
     ) -> Result<Parameters, String> {
         let (layers, fresh) = net(2);
@@ -186,7 +188,7 @@ mod tests {
         })
     }
 
-    fn moved(weights: TransferWeights, norm: TransferNorm, depth: u32) -> Parameters {
+    fn moved(weights: Starts, norm: Norms, depth: u32) -> Parameters {
         try_moved(Some(&trained()), weights, norm, depth).unwrap()
     }
 
@@ -216,12 +218,12 @@ mod tests {
     #[test]
     fn only_the_weights_asked_for_are_replaced() {
         let fresh = net(2).1;
-        let one = moved(TransferWeights::Copy, TransferNorm::Trained, 1);
+        let one = moved(Starts::Copy, Norms::Trained, 1);
         assert_eq!(one["fc1.weight"], trained()["fc1.weight"]);
         for same in ["fc1.bias", "fc2.weight", "fc2.bias", "head.weight", "head.bias"] {
             assert_eq!(one[same], fresh[same], "{same}");
         }
-        let two = moved(TransferWeights::Copy, TransferNorm::Trained, 2);
+        let two = moved(Starts::Copy, Norms::Trained, 2);
         assert_eq!(two["fc2.weight"], trained()["fc2.weight"]);
         assert_eq!(two["head.weight"], fresh["head.weight"]);
     }
@@ -231,23 +233,23 @@ mod tests {
         let (fresh, grown) = (norm(&net(2).1), norm(&trained()));
         assert!((fresh - grown).abs() > 1.0);
         for weights in [
-            TransferWeights::Copy,
-            TransferWeights::Covariance,
-            TransferWeights::RotatedCovariance,
-            TransferWeights::DiagonalCovariance,
-            TransferWeights::Shuffled,
-            TransferWeights::Fresh,
+            Starts::Copy,
+            Starts::Covariance,
+            Starts::RotatedCovariance,
+            Starts::DiagonalCovariance,
+            Starts::Shuffled,
+            Starts::Fresh,
         ] {
             let of = |norm_kind| norm(&moved(weights, norm_kind, 1));
-            assert!((of(TransferNorm::Fresh) / fresh - 1.0).abs() < 1e-6, "{weights:?}");
-            assert!((of(TransferNorm::Trained) / grown - 1.0).abs() < 1e-6, "{weights:?}");
+            assert!((of(Norms::Fresh) / fresh - 1.0).abs() < 1e-6, "{weights:?}");
+            assert!((of(Norms::Trained) / grown - 1.0).abs() < 1e-6, "{weights:?}");
         }
     }
 
     #[test]
     fn one_factor_for_all_tensors_keeps_their_proportions() {
         let names = ["fc1.weight", "fc2.weight"].map(String::from);
-        let copied = moved(TransferWeights::Copy, TransferNorm::FreshTotal, 2);
+        let copied = moved(Starts::Copy, Norms::FreshTotal, 2);
         let (total, fresh) = (total_norm(&copied, &names), total_norm(&net(2).1, &names));
         assert!((total / fresh - 1.0).abs() < 1e-6);
         let share = |p: &Parameters| total_norm(p, &names[1..]) / total_norm(p, &names);
@@ -258,15 +260,15 @@ mod tests {
     #[test]
     fn each_control_keeps_what_it_should_and_loses_the_rest() {
         let goal = trained();
-        let of = |weights| moved(weights, TransferNorm::Fresh, 1);
-        let drawn = of(TransferWeights::Covariance);
+        let of = |weights| moved(weights, Norms::Fresh, 1);
+        let drawn = of(Starts::Covariance);
         // 4,000 draws: the sampling error of the normalised moment is about .02.
         assert!(distance(&drawn, &goal) < 0.05);
         assert_ne!(drawn["fc1.weight"], goal["fc1.weight"]);
-        assert!(distance(&of(TransferWeights::RotatedCovariance), &goal) > 0.2);
-        let diagonal = moment(&of(TransferWeights::DiagonalCovariance));
+        assert!(distance(&of(Starts::RotatedCovariance), &goal) > 0.2);
+        let diagonal = moment(&of(Starts::DiagonalCovariance));
         assert!((diagonal[0] - moment(&goal)[0]).abs() < 0.03 && diagonal[1].abs() < 0.03);
-        let shuffled = of(TransferWeights::Shuffled);
+        let shuffled = of(Starts::Shuffled);
         let sorted = |p: &Parameters| {
             let mut first: Vec<f32> = p["fc1.weight"].values[..4].to_vec();
             first.sort_by(f32::total_cmp);
@@ -279,9 +281,8 @@ mod tests {
 
     #[test]
     fn below_the_last_drawn_layer_the_parent_is_copied() {
-        let of = |weights| moved(weights, TransferNorm::Trained, 2);
-        let (drawn, independent) =
-            (of(TransferWeights::Covariance), of(TransferWeights::IndependentCovariance));
+        let of = |weights| moved(weights, Norms::Trained, 2);
+        let (drawn, independent) = (of(Starts::Covariance), of(Starts::IndependentCovariance));
         assert_eq!(drawn["fc1.weight"], trained()["fc1.weight"]);
         assert_ne!(drawn["fc2.weight"], trained()["fc2.weight"]);
         assert_ne!(independent["fc1.weight"], trained()["fc1.weight"]);
@@ -301,23 +302,23 @@ mod tests {
             sum / 4000.0
         };
         let close = |mean: f64, expected: f64| assert!((mean - expected).abs() < 0.2, "{mean}");
-        close(mean(TransferWeights::Covariance, true), 3.0);
-        close(mean(TransferWeights::IndependentCovariance, true), 3.0);
-        close(mean(TransferWeights::ZeroMeanCovariance, true), 0.0);
-        close(mean(TransferWeights::Covariance, false), 0.0);
+        close(mean(Starts::Covariance, true), 3.0);
+        close(mean(Starts::IndependentCovariance, true), 3.0);
+        close(mean(Starts::ZeroMeanCovariance, true), 0.0);
+        close(mean(Starts::Covariance, false), 0.0);
     }
 
     #[test]
     fn filters_can_be_made_from_the_data_alone() {
-        let of = |weights| moment(&try_moved(None, weights, TransferNorm::Fresh, 1).unwrap());
+        let of = |weights| moment(&try_moved(None, weights, Norms::Fresh, 1).unwrap());
         let close = |moment: &[f64], std: [f64; 4]| {
             let total: f64 = std.iter().map(|s| s * s).sum();
             (0..4).all(|i| (moment[5 * i] - std[i].powi(2) / total).abs() < 0.03)
         };
-        assert!(close(&of(TransferWeights::DataCovariance), [2.0, 1.0, 0.5, 0.0]));
+        assert!(close(&of(Starts::DataCovariance), [2.0, 1.0, 0.5, 0.0]));
         // (1 - exp(-l)) / sqrt(l) at l = 4, 1, 1/4, and nothing at 0.
         let std = [0.490_84, 0.632_12, 0.442_40, 0.0];
-        assert!(close(&of(TransferWeights::ClosedForm { rate: 1.0 }), std));
+        assert!(close(&of(Starts::ClosedForm(ClosedForm { rate: 1.0 })), std));
     }
 
     #[test]
@@ -325,7 +326,7 @@ mod tests {
         let mut other = trained();
         other.get_mut("fc1.weight").unwrap().shape = vec![2000, 8];
         let problem = |trained: &Parameters, depth| {
-            try_moved(Some(trained), TransferWeights::Copy, TransferNorm::Fresh, depth).unwrap_err()
+            try_moved(Some(trained), Starts::Copy, Norms::Fresh, depth).unwrap_err()
         };
         assert!(problem(&other, 1).contains("[2000, 8], expected [4000, 4]"));
         assert!(problem(&Parameters::new(), 1).contains("no tensor fc1.weight"));

@@ -14,12 +14,14 @@ use randlab_nn::{
     Adam, Checkpoint, Constant, InitSpec, Laws, Losses, MeanSquaredError, Mlp, ResNet, RunsOn, Sgd,
     Stem,
 };
-use randlab_recipe::{Checkpoints, TrainConfig, Transfer, TransferNorm, TransferWeights};
 use randlab_store::{
     RunDir, Status,
     table::{ActivityRow, LayerRow, MetricRow, RunRow, read_table},
 };
-use randlab_train::{Hooks, Inputs, Outcome, Progress, TrainError, train};
+use randlab_train::{
+    Checkpoints, Hooks, Inputs, Norms, Outcome, Phase, Progress, Starts, TrainConfig, TrainError,
+    Transfer, train,
+};
 
 fn id(name: &str) -> RunId {
     RunId::try_from(name.to_owned()).unwrap()
@@ -46,16 +48,8 @@ fn dataset(dir: &Path) -> Dataset {
     Dataset::open(dir).unwrap()
 }
 
-fn config() -> TrainConfig {
-    TrainConfig {
-        run: info("run"),
-        seed: Seed::new(2),
-        data: id("data"),
-        split: Split::Upstream,
-        model: Mlp { hidden: vec![64, 32] }.into(),
-        init: InitSpec::of(Laws::He),
-        transfer: None,
-        frozen: 0,
+fn phase() -> Phase {
+    Phase {
         labels: Random { classes: 3 }.into(),
         loss: Losses::default(),
         optimizer: Sgd { momentum: 0.9, weight_decay: 0.0 }.into(),
@@ -66,6 +60,24 @@ fn config() -> TrainConfig {
         target: Some(0.95),
         checkpoints: Checkpoints { per_octave: 1, layers: 1 },
         activity: Some(1),
+    }
+}
+
+fn config() -> TrainConfig {
+    with(phase())
+}
+
+fn with(phase: Phase) -> TrainConfig {
+    TrainConfig {
+        run: info("run"),
+        seed: Seed::new(2),
+        data: id("data"),
+        split: Split::Upstream,
+        model: Mlp { hidden: vec![64, 32] }.into(),
+        init: InitSpec::of(Laws::He),
+        transfer: None,
+        frozen: 0,
+        phase,
     }
 }
 
@@ -165,11 +177,11 @@ fn a_run_fits_random_labels_and_leaves_its_tables() {
 fn a_run_stopped_anywhere_ends_with_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
-    let mlp = TrainConfig { epochs: 8, ..config() };
+    let mlp = with(Phase { epochs: 8, ..phase() });
     // With running statistics, which are no parameters.
     let model = ResNet { depth: 18, stem: Stem::Cifar, width: 0.0625 }.into();
     let configs = [
-        TrainConfig { optimizer: Adam {}.into(), ..mlp.clone() },
+        with(Phase { optimizer: Adam {}.into(), ..mlp.phase.clone() }),
         mlp.clone(),
         TrainConfig { model, ..mlp },
     ];
@@ -203,7 +215,7 @@ fn a_run_stopped_anywhere_ends_with_the_same_bytes() {
 fn a_damaged_state_is_refused_by_name_and_the_run_ends_with_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
-    let config = TrainConfig { epochs: 6, ..config() };
+    let config = with(Phase { epochs: 6, ..phase() });
     let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
     run(&config, &data, &whole, &mut Test::never()).unwrap();
     run(&config, &data, &broken, &mut Test { stop_after: 13, ..Test::never() }).unwrap();
@@ -264,7 +276,7 @@ fn damaged_state_is_named_and_not_trained_on() {
 fn a_run_below_its_target_is_marked() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
-    let short = TrainConfig { epochs: 1, ..config() };
+    let short = with(Phase { epochs: 1, ..phase() });
     let outcome = run(&short, &data, &dir.path().join("run"), &mut Test::never()).unwrap();
     assert!(matches!(outcome, Outcome::Finished { status: Status::NotConverged, .. }));
     let runs: Vec<RunRow> = read_table(&dir.path().join("run/runs.parquet")).unwrap();
@@ -275,7 +287,7 @@ fn a_run_below_its_target_is_marked() {
 fn training_stops_after_the_epoch_that_is_good_enough() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
-    let early = TrainConfig { stop_at: Some(0.6), ..config() };
+    let early = with(Phase { stop_at: Some(0.6), ..phase() });
     run(&early, &data, &dir.path().join("run"), &mut Test::never()).unwrap();
     let metrics: Vec<MetricRow> = read_table(&dir.path().join("run/metrics.parquet")).unwrap();
     let epochs: Vec<f64> = metrics
@@ -291,7 +303,7 @@ fn training_stops_after_the_epoch_that_is_good_enough() {
 fn frozen_layers_keep_their_weights_and_the_others_learn() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
-    let frozen = TrainConfig { frozen: 1, epochs: 5, ..config() };
+    let frozen = TrainConfig { frozen: 1, ..with(Phase { epochs: 5, ..phase() }) };
     let folder = dir.path().join("run");
     run(&frozen, &data, &folder, &mut Test::never()).unwrap();
     let read = |name: &str| Checkpoint::read(&folder.join(name)).unwrap().parameters;
@@ -318,7 +330,7 @@ fn activity_counts_units_above_zero_on_held_out_inputs() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
     let folder = dir.path().join("run");
-    run(&TrainConfig { epochs: 1, ..config() }, &data, &folder, &mut Test::never()).unwrap();
+    run(&with(Phase { epochs: 1, ..phase() }), &data, &folder, &mut Test::never()).unwrap();
     let weight =
         &Checkpoint::read(&folder.join(Checkpoint::name(0))).unwrap().parameters["fc1.weight"];
     let inputs = data.standardised(Split::Holdout);
@@ -346,7 +358,7 @@ fn patch_energy_labels_rank_inputs_along_one_direction() {
     let labels = |component| {
         let labels = PatchEnergy { component, kernel: 1, classes: 3 }.into();
         let folder = dir.path().join(format!("run{component}"));
-        let config = TrainConfig { labels, epochs: 1, ..config() };
+        let config = with(Phase { labels, epochs: 1, ..phase() });
         run(&config, &data, &folder, &mut Test::never())?;
         let mut rows = read_table::<LabelRow>(&folder.join("labels.parquet")).unwrap();
         rows.sort_by_key(|r| r.image_id);
@@ -370,7 +382,8 @@ fn outputs_can_be_made_as_large_as_those_of_another_net() {
     let rms = |name: &str, weights, norm| {
         let transfer = Transfer { parent: Some(id("parent")), layers: 2, weights, norm };
         let transfer = Some(transfer).filter(|_| name != "fresh");
-        let config = TrainConfig { seed: Seed::new(9), transfer, epochs: 1, ..config() };
+        let config =
+            TrainConfig { seed: Seed::new(9), transfer, ..with(Phase { epochs: 1, ..phase() }) };
         let inputs =
             Inputs { data: &data, parent: Some(("parent", &parent)), device: &RunsOn::CPU };
         let dir = RunDir::open(&folder(name)).unwrap();
@@ -378,17 +391,17 @@ fn outputs_can_be_made_as_large_as_those_of_another_net() {
         ["fc1", "fc2"].map(|layer| measured(&folder(name), layer, "output_rms", 0))
     };
     let close = |a: [f64; 2], b: [f64; 2]| a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 1e-5);
-    let fresh = rms("fresh", TransferWeights::Fresh, TransferNorm::Fresh);
-    let copy = rms("copy", TransferWeights::Copy, TransferNorm::Fresh);
+    let fresh = rms("fresh", Starts::Fresh, Norms::Fresh);
+    let copy = rms("copy", Starts::Copy, Norms::Fresh);
     assert!(!close(fresh, copy));
-    assert!(close(rms("restored", TransferWeights::Copy, TransferNorm::FreshOutput), fresh));
-    assert!(close(rms("shrunk", TransferWeights::Fresh, TransferNorm::CopyOutput), copy));
+    assert!(close(rms("restored", Starts::Copy, Norms::FreshOutput), fresh));
+    assert!(close(rms("shrunk", Starts::Fresh, Norms::CopyOutput), copy));
 }
 
 #[test]
 fn another_loss_is_trained_with_and_the_default_one_is_left_out_of_configurations() {
     assert!(!serde_json::to_string(&config()).unwrap().contains("\"loss\""));
-    let squares = TrainConfig { loss: MeanSquaredError {}.into(), epochs: 40, ..config() };
+    let squares = with(Phase { loss: MeanSquaredError {}.into(), epochs: 40, ..phase() });
     let text = serde_json::to_string(&squares).unwrap();
     assert!(text.contains(r#""loss":{"kind":"mean-squared-error"}"#), "{text}");
     assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), squares);
@@ -406,7 +419,7 @@ fn another_loss_is_trained_with_and_the_default_one_is_left_out_of_configuration
 fn a_number_that_is_none_stops_the_run_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let data = dataset(&dir.path().join("data"));
-    let wild = TrainConfig { schedule: Constant { lr: 1e30 }.into(), ..config() };
+    let wild = with(Phase { schedule: Constant { lr: 1e30 }.into(), ..phase() });
     let error = run(&wild, &data, &dir.path().join("run"), &mut Test::never()).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { .. }), "{error}");
     assert!(error.to_string().contains("at step"), "{error}");
@@ -419,14 +432,14 @@ fn what_does_not_fit_is_refused() {
     let message = |config: &TrainConfig| {
         run(config, &data, &dir.path().join("run"), &mut Test::never()).unwrap_err().to_string()
     };
-    let real = TrainConfig { labels: Real {}.into(), ..config() };
+    let real = with(Phase { labels: Real {}.into(), ..phase() });
     assert!(message(&real).contains("gaussian has no real labels"));
-    assert!(message(&TrainConfig { batch: 100, ..config() }).contains("larger than the 60 images"));
+    assert!(message(&with(Phase { batch: 100, ..phase() })).contains("larger than the 60 images"));
     let transfer = Transfer {
         parent: Some(id("parent")),
         layers: 1,
-        weights: TransferWeights::Copy,
-        norm: TransferNorm::Fresh,
+        weights: Starts::Copy,
+        norm: Norms::Fresh,
     };
     let orphan = TrainConfig { transfer: Some(transfer), ..config() };
     assert!(message(&orphan).contains("needs the last checkpoint of parent"));

@@ -1,16 +1,17 @@
 //! The first layer of trained nets against the data it looked at.
 
+mod config;
 mod net;
 mod seen;
 mod tables;
 
 use randlab_moments::{Filters, MomentsError};
-use randlab_recipe::AlignConfig;
 use randlab_store::{
     TensorFile,
     table::{AlignmentRow, SpectrumRow},
 };
 
+pub use config::{AlignConfig, Subject};
 pub use net::Net;
 use seen::Seen;
 use tables::{Tables, basis_file};

@@ -8,13 +8,13 @@ use randlab_align::{
 };
 use randlab_moments::{Eigenbasis, Filters, Mat, MomentsError};
 use randlab_pipeline::Stage;
-use randlab_recipe::AlignConfig;
 use randlab_store::{
     StoreError, TensorData, TensorFile,
     table::{AlignmentRow, SpectrumRow, count},
 };
 use serde_json::json;
 
+use super::AlignConfig;
 use super::{net::Net, seen::Data};
 use crate::Align;
 

@@ -2,9 +2,8 @@
 
 use candle_core::{DType, Device};
 use randlab_nn::{Layer, Net, Parameter, Parameters};
-use randlab_recipe::{TrainConfig, Transfer};
 
-use crate::{TrainError, activity, examples::Examples};
+use crate::{TrainConfig, TrainError, Transfer, activity, examples::Examples};
 
 /// How large the outputs of the hidden layers are.
 pub(super) struct Outputs<'a> {
@@ -41,7 +40,7 @@ impl Outputs<'_> {
     }
 }
 
-pub(super) fn widen(values: &[f32]) -> Vec<f64> {
+pub(crate) fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
 }
 
