@@ -53,7 +53,7 @@ impl Drawing for Map {
         for labels in [rows, columns] {
             let mut seen = BTreeSet::new();
             if let Some(label) = labels.iter().find(|label| !seen.insert(*label)) {
-                return Err(format!("label {label:?} stands twice"));
+                return Err(format!("duplicate label {label:?}"));
             }
         }
         for (i, cell) in cells.iter().enumerate() {
@@ -62,7 +62,7 @@ impl Drawing for Map {
                 return Err(format!("cell {row:?}, {column:?} is in no row and column of the map"));
             }
             if cells[..i].iter().any(|other| (&other.row, &other.column) == (row, column)) {
-                return Err(format!("cell {row:?}, {column:?} stands twice"));
+                return Err(format!("duplicate cell {row:?}, {column:?}"));
             }
             let named = |what| format!("cell {row:?}, {column:?}: {what}");
             layout.arms(&pair.arms()).map_err(named)?;
