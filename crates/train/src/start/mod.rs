@@ -122,3 +122,22 @@ impl Material<'_> {
         resample(second, self.count(), &mut self.stream(Purpose::Resample))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{ClosedForm, Starts};
+
+    #[test]
+    fn a_start_is_a_word_and_one_with_settings_a_table() {
+        let closed_form = Starts::ClosedForm(ClosedForm { rate: 1.0 });
+        let written = json!(["copy", { "closed-form": { "rate": 1.0 } }]);
+        assert_eq!(json!([Starts::Copy, closed_form]), written);
+        assert_eq!(serde_json::from_value::<Vec<Starts>>(written).unwrap()[1], closed_form);
+        let unknown = json!({ "closed-form": { "rate": 1.0, "steps": 2 } });
+        assert!(serde_json::from_value::<Starts>(unknown).is_err());
+        let negative = Starts::ClosedForm(ClosedForm { rate: -1.0 });
+        assert!(negative.as_ref().check().unwrap_err().starts_with("rate"));
+    }
+}
