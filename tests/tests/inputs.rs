@@ -109,16 +109,16 @@ fn recipes_that_make_no_sense() {
     assert_refused(&plan(&[]), &["alignment.toml", "panel.random", "target", "0 to 1"]);
     scratch.edit(recipe, "target = 95", "target = 0.95");
     for (good, bad, word) in [
-        ("lr = 0.03, by = 3.0", "lr = -0.03, by = 3.0", "lr -0.03"),
+        ("lr = 0.03, by = 3.0", "lr = -0.03, by = 3.0", "lr = -0.03"),
         ("at = [0.6667] }", "at = [6667] }", "at = [6667.0]"),
-        ("momentum = 0.9", "momentum = 9", "momentum 9"),
+        ("momentum = 0.9", "momentum = 9", "momentum = 9"),
         ("filters = 256, stride = 2", "filters = 0, stride = 2", "filters = 0"),
         (
             "filters = 256, stride = 2, padding = 0",
             "filters = 256, stride = 2, padding = 3",
-            "padding 3",
+            "padding = 3",
         ),
-        ("odd_inputs = 1.0", "odd_inputs = -1.0", "odd_inputs -1"),
+        ("odd_inputs = 1.0", "odd_inputs = -1.0", "odd_inputs = -1"),
         ("random_bases = 50", "random_bases = 1", "random_bases"),
         ("id = \"C05.floor\"", "id = \"C05\"", "duplicate claim \"C05\""),
         (
