@@ -60,8 +60,10 @@ impl dyn Layout + '_ {
         }
     }
 
+    /// Checks each of `arms`.
+    ///
     /// # Errors
-    /// As [`Self::arm`], for the first of `arms` that does not exist.
+    /// Names the first that does not exist.
     pub fn arms(&self, arms: &[ArmRef]) -> Result<(), String> {
         arms.iter().try_for_each(|arm| self.arm(arm))
     }

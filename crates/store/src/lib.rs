@@ -2,7 +2,7 @@
 //!
 //! Everything a stage leaves behind goes through this crate: bytes reach their final name complete or not at all
 //! ([`publish`]), a run folder has one writer at a time ([`RunDir`]), tensors travel as safetensors ([`TensorFile`]) and
-//! numbers as Parquet ([`table`]). Equal content gives equal bytes.
+//! numbers as Parquet ([`mod@table`]). Equal content gives equal bytes.
 
 mod any_tensors;
 mod error;
