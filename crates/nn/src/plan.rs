@@ -40,7 +40,11 @@ impl Step {
         match self.op {
             Op::Norm { plus, .. } => plus,
             Op::Sum { plus } => Some(plus),
-            _ => None,
+            Op::ConvReluPool { .. }
+            | Op::Conv { .. }
+            | Op::Linear { .. }
+            | Op::MaxPool(_)
+            | Op::AveragePool => None,
         }
     }
 
@@ -91,7 +95,12 @@ impl Op {
             Self::ConvReluPool { layer, .. }
             | Self::Linear { layer, relu: true }
             | Self::Norm { layer, relu: true, .. } => Some(layer),
-            _ => None,
+            Self::Conv { .. }
+            | Self::Linear { relu: false, .. }
+            | Self::Norm { relu: false, .. }
+            | Self::MaxPool(_)
+            | Self::AveragePool
+            | Self::Sum { .. } => None,
         }
     }
 }

@@ -98,7 +98,7 @@ fn enough(seeds: &Converged) -> Result<(), String> {
         return Ok(());
     }
     Err(match seeds.remark() {
-        Some(remark) => format!("{remark}; they prove nothing"),
+        Some(remark) => format!("{remark}; at least 2 fitted seeds are needed"),
         None => format!("{} seed; at least 2 are needed", seeds.kept.len()),
     })
 }

@@ -47,7 +47,7 @@ use figure::Figure;
 use page::{Page, Section};
 
 /// Raised when the report's numbers change.
-pub const STAGE_VERSION: u32 = 3;
+pub const STAGE_VERSION: u32 = 4;
 
 /// Reads the runs a page names from `root` (`ROOT/STAGE/RUN/`) and writes the page into `out`, with `tables` merged over
 /// the runs. Returns the names of the files written, relative to `out`.

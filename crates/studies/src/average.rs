@@ -23,7 +23,7 @@ impl Drawn {
     pub(crate) fn of(runs: &Runs, panel: &str) -> Self {
         let seeds = Converged::of(runs, &[panel]);
         let dashed = seeds.kept.is_empty();
-        let how = if dashed { "shown all the same, they prove nothing" } else { "left out" };
+        let how = if dashed { "shown dashed, excluded from every estimate" } else { "excluded" };
         let notes = seeds.remark().map(|r| format!("{r}: {how}")).into_iter().collect();
         Self { seeds: if dashed { seeds.all } else { seeds.kept }, dashed, notes }
     }

@@ -192,7 +192,10 @@ fn runs_that_did_not_fit_are_left_out_and_counted() {
     let none = page.claim("excess-none");
     assert_eq!((none.verdict.as_str(), none.estimate, none.n_seeds), ("undecided", None, 0));
     let reason = none.reason.unwrap();
-    assert_eq!(reason, "2 of 2 runs did not fit their labels (below 0.95); they prove nothing");
+    assert_eq!(
+        reason,
+        "2 of 2 runs did not fit their labels (below 0.95); at least 2 fitted seeds are needed"
+    );
     // The pool of q holds the run that missed.
     let pooled = page.claim("pooled-x");
     assert!(pooled.reason.unwrap().contains("part of the pool"));

@@ -9,7 +9,7 @@ use randlab_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// A number stopped being finite: the run has failed and going on would prove nothing.
+    /// A number stopped being finite: the run has failed and stops.
     #[error("{tensor} is {value} at step {step}; lower the learning rate or the initial scale")]
     NotFinite {
         /// What: `loss`, or the gradient or the weights of a named tensor.

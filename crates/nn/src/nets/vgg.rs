@@ -10,7 +10,7 @@ use crate::{
 
 /// VGG without its average pool and hidden layers: 3x3 convolutions (padding 1) with ReLU in five groups, each followed by a 2x2
 /// max-pool, and one linear layer (paper, Figures 1 and 6). The convolutions and batch norms are torchvision's `features.0` and
-/// so on; the layer after them is `head` and not `classifier.0`, which there is another one.
+/// so on; the linear layer is `head`, because torchvision's `classifier.0` is a different layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vgg {

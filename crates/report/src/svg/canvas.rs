@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn long_text_is_broken_between_words() {
-        let text = "2 of 5 runs did not fit their labels (below 0.95): shown all the same, they prove nothing";
+        let text = "2 of 5 runs did not fit their labels (below 0.95): shown dashed, excluded from every estimate";
         let lines = wrap(text, 370.0);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines.join(" "), text);

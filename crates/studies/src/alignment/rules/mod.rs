@@ -135,7 +135,7 @@ impl Pool {
         let nets = usize::try_from(run.last()?.n_runs).unwrap_or(0);
         if run.tainted(seeds) {
             let remark = seeds.remark().unwrap_or_default();
-            return Err(format!("{remark}, and they are part of the pool; it proves nothing"));
+            return Err(format!("{remark}, and they are part of the pool; it is not judged"));
         }
         Ok(Self { run, nets })
     }

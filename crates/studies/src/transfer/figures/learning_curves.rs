@@ -62,7 +62,7 @@ impl LearningCurves {
                     shortened |= found.iter().any(|r| r.len() < horizon);
                     let look = Look { variant, colour, dashed: drawn.dashed };
                     series.push(curve(&found, horizon, &look));
-                    // Dashes mark nets that prove nothing, too.
+                    // Dashes already mark nets that did not fit their labels.
                     if self.held_out && !drawn.dashed {
                         series.extend(held_out(&found, &look));
                     }
